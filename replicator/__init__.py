@@ -1,0 +1,1 @@
+"""Replicates objects from Amazon S3 to Google Cloud Storage: destination = source, whatever happens to the events."""

@@ -1,0 +1,111 @@
+"""One resumable upload, over the session's own protocol.
+
+The library's uploader cannot take part of a chunk as persisted, reads from files only and sends a round trip per chunk.
+https://cloud.google.com/storage/docs/performing-resumable-uploads
+"""
+
+import base64
+import contextlib
+import re
+from collections.abc import Iterator
+
+import requests
+
+from replicator.adapters.gcs_resource import destination_object
+from replicator.errors import DestinationMoved, Permanent, Transient
+from replicator.model import DestinationName, DestinationObject
+from replicator.reasons import Reason
+
+TIMEOUT = (5, 60)
+MAX_STATUS_QUERIES = 3
+"""Times that an unclear answer to the last request is cleared up before the upload is given up."""
+
+PERSISTED = re.compile(r"bytes=0-(\d+)")
+
+
+class GcsUploadSession:
+    """The port `UploadSession`. The URI is a bearer secret: it is neither logged nor part of an error."""
+
+    def __init__(self, http: requests.Session, uri: str, name: DestinationName, size: int) -> None:
+        self._http, self._uri, self._name, self._size = http, uri, name, size
+
+    def append(self, offset: int, length: int, chunks: Iterator[memoryview]) -> int:
+        body = _Chunks(chunks, length)
+        response = self._put(f"bytes {offset}-{offset + length - 1}/{self._size}", body)
+        if response is None or response.status_code == 429 or response.status_code >= 500:
+            response = self._put(f"bytes */{self._size}", b"")
+        if response is None:
+            raise Transient(Reason.DESTINATION_UNAVAILABLE, "the upload broke")
+        if response.status_code != 308:
+            _raise_translated(response.status_code)
+        return _persisted(response)
+
+    def finish(self, offset: int, chunk: bytes, crc32c: bytes) -> DestinationObject:
+        headers = {"X-Goog-Hash": f"crc32c={base64.b64encode(crc32c).decode()}"}
+        start = offset
+        for _ in range(MAX_STATUS_QUERIES):
+            content_range = f"bytes {start}-{self._size - 1}/{self._size}"
+            response = self._put(content_range, chunk[start - offset :], headers)
+            if response is None or response.status_code == 429 or response.status_code >= 500:
+                # Unclear whether the object is visible: the session knows, and answers with the object if it is.
+                response = self._put(f"bytes */{self._size}", b"")
+            if response is None:
+                continue
+            if response.status_code in (200, 201):
+                return destination_object(self._name, response.json())
+            if response.status_code != 308:
+                _raise_translated(response.status_code)
+            start = _persisted(response)
+            if start < offset:
+                break
+        raise Transient(Reason.DESTINATION_UNAVAILABLE, "the upload could not be finished")
+
+    def cancel(self) -> None:
+        # An abandoned session goes away by itself within a week; deleting it only spares that time.
+        with contextlib.suppress(requests.RequestException):
+            self._http.delete(self._uri, timeout=TIMEOUT)
+
+    def _put(
+        self, content_range: str, body: "_Chunks | bytes", headers: dict[str, str] | None = None
+    ) -> requests.Response | None:
+        """`None` when no answer came, so that it is unclear what Cloud Storage holds."""
+        try:
+            return self._http.put(
+                self._uri,
+                data=body,  # type: ignore[arg-type]  # chunks of any buffer type are sent as they are
+                headers={"Content-Range": content_range, **(headers or {})},
+                timeout=TIMEOUT,
+                allow_redirects=False,  # 308 is no redirect here
+            )
+        except requests.RequestException:
+            return None
+
+
+class _Chunks:
+    """A request body of known length that is sent chunk by chunk, without being joined or copied."""
+
+    def __init__(self, chunks: Iterator[memoryview], length: int) -> None:
+        self._chunks, self._length = chunks, length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[memoryview]:
+        return self._chunks
+
+
+def _persisted(response: requests.Response) -> int:
+    """Bytes held from the object's start on; without a Range header there are none."""
+    match = PERSISTED.fullmatch(response.headers.get("Range", ""))
+    return int(match[1]) + 1 if match else 0
+
+
+def _raise_translated(status: int) -> None:
+    if status == 412:
+        raise DestinationMoved
+    if status in (401, 403):
+        raise Permanent(Reason.DESTINATION_ACCESS_DENIED, f"status {status}")
+    if status == 400:
+        # Everything else that could be invalid was accepted when the session began.
+        raise Transient(Reason.CHECKSUM_MISMATCH, "Cloud Storage computes another CRC32C")
+    raise Transient(Reason.DESTINATION_UNAVAILABLE, f"the upload session ended with status {status}")

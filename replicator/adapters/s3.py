@@ -1,0 +1,266 @@
+"""Reads S3 with boto3. No other module imports it, and none of its exceptions leaves this one."""
+
+import base64
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import botocore.config
+import botocore.credentials
+import botocore.session
+import urllib3.exceptions
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    PartialCredentialsError,
+)
+from botocore.response import StreamingBody
+
+from replicator.errors import Permanent, SourceMoved, Transient
+from replicator.model import AwsKeys, Checksum, ContentHeaders, SourceKey, SourceObject
+from replicator.ports import Body, KeyStore
+from replicator.reasons import Reason
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+T = TypeVar("T")
+
+CONNECT_TIMEOUT = 5
+READ_TIMEOUT = 20
+"""Seconds without a byte after which a read counts as broken, to be resumed."""
+
+COMPUTABLE_CHECKSUMS = ("CRC64NVME", "CRC32C", "CRC32", "SHA256", "SHA1")
+ARCHIVE_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+CREDENTIAL_ERRORS = frozenset(
+    {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired"}
+)
+MOVED_STATUSES = frozenset({404, 412, 416})
+MD5_ETAG = re.compile("[0-9a-f]{32}")
+
+
+def connect(keys: KeyStore | None, region: str | None, pool_size: int) -> "S3Client":
+    """A client for one process. Without `keys` the SDK looks for credentials itself.
+
+    The endpoint and everything else standard comes from the SDK's own variables (`AWS_ENDPOINT_URL_S3`, …).
+    """
+    import boto3  # noqa: PLC0415  its import takes long, and this runs once per process
+
+    session = botocore.session.Session()
+    if keys is not None:
+        provider = session.get_component("credential_provider")
+        provider.providers.insert(0, _KeyStoreProvider(keys))
+    config = botocore.config.Config(
+        connect_timeout=CONNECT_TIMEOUT,
+        read_timeout=READ_TIMEOUT,
+        retries={"mode": "standard", "max_attempts": 3},
+        max_pool_connections=pool_size,
+        # We verify checksums ourselves, over resumed reads too; the SDK's check would be a second pass.
+        response_checksum_validation="when_required",
+    )
+    return boto3.Session(botocore_session=session, region_name=region).client("s3", config=config)
+
+
+class S3Source:
+    """The port `Source` on one S3 client."""
+
+    def __init__(self, client: "S3Client", keys: KeyStore | None = None) -> None:
+        self._client, self._keys = client, keys
+
+    def stat(self, key: SourceKey) -> SourceObject | None:
+        try:
+            head = self._call(lambda: self._client.head_object(Bucket=key.bucket, Key=key.key, ChecksumMode="ENABLED"))
+        except ClientError as error:
+            if _status(error) in (400, 403, 404):
+                return self._stat_by_get(key)
+            _raise_translated(error)
+        return _source_object(key, head)
+
+    def _stat_by_get(self, key: SourceKey) -> SourceObject | None:
+        """A HEAD's error has no body, so it does not tell a missing key from a missing bucket, nor a denied key from
+        expired credentials. A GET's does."""
+        try:
+            response = self._call(lambda: self._client.get_object(Bucket=key.bucket, Key=key.key))
+        except ClientError as error:
+            if _code(error) in ("NoSuchKey", "NoSuchVersion"):
+                return None
+            _raise_translated(error)
+        response["Body"].close()
+        return _source_object(key, response)
+
+    @contextmanager
+    def open(self, source: SourceObject, offset: int = 0) -> Iterator[Body]:
+        pin: dict[str, Any] = {"IfMatch": f'"{source.etag}"'}
+        if source.version_id is not None:
+            pin["VersionId"] = source.version_id
+        if offset:
+            pin["Range"] = f"bytes={offset}-"
+        try:
+            response = self._call(lambda: self._client.get_object(Bucket=source.key.bucket, Key=source.key.key, **pin))
+        except ClientError as error:
+            if _status(error) in MOVED_STATUSES and _code(error) != "NoSuchBucket":
+                raise SourceMoved from error
+            _raise_translated(error)
+        body = response["Body"]
+        try:
+            if not _is_pinned(response, source):
+                raise SourceMoved
+            yield _S3Body(body, response["ContentLength"], source.size - offset)
+        finally:
+            body.close()
+
+    def check(self, bucket: str) -> None:
+        try:
+            self._call(lambda: self._client.list_objects_v2(Bucket=bucket, MaxKeys=1))
+        except ClientError as error:
+            _raise_translated(error)
+
+    def _call(self, request: Callable[[], T]) -> T:
+        """Makes the request, and once more with renewed keys where S3 rejects the ones in use."""
+        keys = self._keys.current() if self._keys else None
+        try:
+            return _translated(request)
+        except ClientError as error:
+            if _code(error) not in CREDENTIAL_ERRORS or self._keys is None or keys is None:
+                raise
+            if not self._keys.renew(keys):
+                raise
+        return _translated(request)
+
+
+class _S3Body:
+    """Counts the bytes: a dropped connection must not look like the end."""
+
+    def __init__(self, body: StreamingBody, announced: int, expected: int) -> None:
+        self._body, self._left = body, expected
+        if announced != expected:
+            raise Transient(Reason.SOURCE_TRUNCATED, f"S3 announces {announced} of {expected} bytes")
+
+    def readinto(self, buffer: memoryview) -> int:
+        if not self._left:
+            return 0
+        try:
+            count: int = self._body.readinto(buffer[: self._left])  # type: ignore[arg-type]
+        except (BotoCoreError, urllib3.exceptions.HTTPError, OSError) as error:
+            raise Transient(Reason.SOURCE_UNAVAILABLE, "the connection broke while reading") from error
+        if not count:
+            raise Transient(Reason.SOURCE_TRUNCATED, f"{self._left} bytes are missing")
+        self._left -= count
+        return count
+
+
+class _KeyStoreProvider(botocore.credentials.CredentialProvider):
+    """First in the SDK's credential chain."""
+
+    METHOD = "replicator-key-store"
+
+    def __init__(self, keys: KeyStore) -> None:
+        super().__init__()
+        self._keys = keys
+
+    def load(self) -> "_StoredCredentials":
+        return _StoredCredentials(self._keys)
+
+
+class _StoredCredentials(botocore.credentials.Credentials):
+    """Asks the store anew for each request that is signed, so that a rotation needs no new client."""
+
+    def __init__(self, keys: KeyStore) -> None:
+        super().__init__(access_key="", secret_key="", method=_KeyStoreProvider.METHOD)
+        self._keys = keys
+
+    def get_frozen_credentials(self) -> botocore.credentials.ReadOnlyCredentials:
+        keys: AwsKeys = self._keys.current()
+        return botocore.credentials.ReadOnlyCredentials(keys.access_key_id, keys.secret_access_key, keys.session_token)
+
+
+def _source_object(key: SourceKey, head: Mapping[str, Any]) -> SourceObject:
+    """The state in the answer to a HEAD or a GET of the whole object."""
+    version_id = head.get("VersionId")
+    return SourceObject(
+        key=key,
+        etag=head["ETag"].strip('"'),
+        version_id=None if version_id == "null" else version_id,
+        last_modified=head["LastModified"].astimezone(UTC),
+        size=head["ContentLength"],
+        headers=ContentHeaders(
+            content_type=head.get("ContentType"),
+            content_encoding=head.get("ContentEncoding"),
+            content_disposition=head.get("ContentDisposition"),
+            content_language=head.get("ContentLanguage"),
+            cache_control=head.get("CacheControl"),
+        ),
+        metadata=dict(head.get("Metadata", {})),
+        checksum=_checksum(head),
+        storage_class=head.get("StorageClass", "STANDARD"),
+        archived=_is_archived(head),
+    )
+
+
+def _checksum(head: Mapping[str, Any]) -> Checksum | None:
+    """The stored checksum over the whole object; else the ETag where it is an MD5.
+
+    A multipart upload's checksum is one over the parts' checksums unless S3 says `FULL_OBJECT`
+    (https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html).
+    """
+    etag = head["ETag"].strip('"')
+    one_part = MD5_ETAG.fullmatch(etag) is not None
+    if head.get("ChecksumType", "FULL_OBJECT" if "-" not in etag else "COMPOSITE") == "FULL_OBJECT":
+        for algorithm in COMPUTABLE_CHECKSUMS:
+            if value := head.get(f"Checksum{algorithm}"):
+                return Checksum(algorithm, base64.b64decode(value))
+    if one_part and head.get("ServerSideEncryption", "AES256") == "AES256" and "SSECustomerAlgorithm" not in head:
+        return Checksum("MD5", bytes.fromhex(etag))
+    return None
+
+
+def _is_archived(head: Mapping[str, Any]) -> bool:
+    archived = head.get("StorageClass") in ARCHIVE_CLASSES or "ArchiveStatus" in head
+    return archived and 'ongoing-request="false"' not in head.get("Restore", "")
+
+
+def _is_pinned(response: Mapping[str, Any], source: SourceObject) -> bool:
+    """IfMatch alone lets a change of metadata through: it keeps the ETag."""
+    version_id = response.get("VersionId")
+    return (
+        response["ETag"].strip('"') == source.etag
+        and response["LastModified"].astimezone(UTC) == source.last_modified
+        and (None if version_id == "null" else version_id) == source.version_id
+    )
+
+
+def _translated(request: Callable[[], T]) -> T:
+    """Translates all errors but those that S3 itself answered."""
+    try:
+        return request()
+    except (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError) as error:
+        raise Transient(Reason.CREDENTIALS_UNAVAILABLE, "the AWS SDK finds no usable credentials") from error
+    except (BotoCoreError, urllib3.exceptions.HTTPError, OSError) as error:
+        raise Transient(Reason.SOURCE_UNAVAILABLE, type(error).__name__) from error
+
+
+def _raise_translated(error: ClientError) -> NoReturn:
+    code, status = _code(error), _status(error)
+    if code == "NoSuchBucket":
+        raise Permanent(Reason.SOURCE_BUCKET_NOT_FOUND) from error
+    if code == "InvalidObjectState":
+        raise Permanent(Reason.SOURCE_ARCHIVED) from error
+    if code in CREDENTIAL_ERRORS:
+        raise Transient(Reason.SOURCE_CREDENTIALS_REJECTED, code) from error
+    if status in (401, 403):
+        raise Permanent(Reason.SOURCE_ACCESS_DENIED, "AccessDenied") from error
+    if status == 429 or status >= 500 or code in ("SlowDown", "RequestTimeout", "RequestTimeTooSkewed"):
+        raise Transient(Reason.SOURCE_UNAVAILABLE, f"status {status}") from error
+    raise Permanent(Reason.SOURCE_REFUSED, f"status {status}") from error
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))

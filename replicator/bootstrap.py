@@ -1,0 +1,82 @@
+"""The composition root: the only place where adapters meet the core.
+
+Everything is built at the first request of a process, never at import: gunicorn may fork after that, and neither
+clients nor threads survive a fork.
+"""
+
+from functools import cache
+from threading import Lock
+
+from replicator.engine import Engine, RetryPolicy
+from replicator.ports import KeyStore
+from replicator.reconcile import Reconciler
+from replicator.settings import ConfigurationError, IngestSettings, ReplicateSettings, ServerSettings, Target
+from replicator.telemetry import configure
+from replicator.transfer import Transfer
+from replicator.web.ingest import IngestDoors
+from replicator.web.replicate import ReplicateDoors
+
+_building = Lock()
+
+
+def check_configuration() -> None:
+    """Stops the process, naming the variable, when the target that it is to run is not configured."""
+    try:
+        target = ServerSettings.load().function_target
+        (IngestSettings if target is Target.INGEST else ReplicateSettings).load()
+    except ConfigurationError as error:
+        raise SystemExit(f"configuration: {error}") from None
+
+
+def replicate_doors() -> ReplicateDoors:
+    """The doors of the target `replicate`, the same for the whole process."""
+    with _building:
+        return _replicate_doors()
+
+
+def ingest_doors() -> IngestDoors:
+    """The doors of the target `ingest`, the same for the whole process."""
+    with _building:
+        return _ingest_doors()
+
+
+def build_engine(settings: ReplicateSettings) -> Engine:
+    """The engine on the real S3 and Cloud Storage, or on whatever the SDKs' own variables name instead."""
+    from replicator.adapters import gcs, s3  # noqa: PLC0415  what a target does not use is not imported
+
+    # A stream uses one connection to read and one to write; the protocol's other requests come before and after it.
+    pool_size = settings.concurrency
+    keys = _key_store(settings)
+    source = s3.S3Source(s3.connect(keys, settings.aws_region, pool_size), keys)
+    emulated = settings.storage_emulator_host is not None
+    destination = gcs.GcsDestination(gcs.connect(emulated, pool_size), pool_size)
+    transfer = Transfer(source, destination, settings.chunk_size)
+    retry = RetryPolicy(settings.max_retries, settings.retry_delay, settings.retry_backoff)
+    return Engine(settings.rules, Reconciler(source, destination, transfer), retry, settings.deadline_seconds)
+
+
+@cache
+def _replicate_doors() -> ReplicateDoors:
+    settings = ReplicateSettings.load()
+    configure(settings.log_level, settings.google_cloud_project)
+    return ReplicateDoors(build_engine(settings))
+
+
+@cache
+def _ingest_doors() -> IngestDoors:
+    from replicator.adapters import pubsub  # noqa: PLC0415
+
+    settings = IngestSettings.load()
+    configure(settings.log_level, settings.google_cloud_project)
+    publisher = pubsub.PubsubPublisher(pubsub.connect(), settings.pubsub_topic)
+    return IngestDoors(publisher, [secret.get_secret_value() for secret in settings.ingest_secrets])
+
+
+def _key_store(settings: ReplicateSettings) -> KeyStore | None:
+    if settings.aws_credentials_secret is None:
+        return None
+    from replicator.adapters import secrets  # noqa: PLC0415
+
+    return secrets.SecretManagerKeys(
+        secrets.connect(), settings.aws_credentials_secret, settings.aws_credentials_max_age
+    )

@@ -1,0 +1,181 @@
+"""The values everything else speaks in. They are frozen, and know no SDK and no HTTP."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from replicator.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class SourceKey:
+    """Where a source object lives in S3."""
+
+    bucket: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationName:
+    """Where a destination object lives in Cloud Storage."""
+
+    bucket: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"gs://{self.bucket}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A hint that a source object may have changed, with when and why. Never the truth."""
+
+    source: SourceKey
+    kind: str
+    occurred_at: datetime | None = None
+    event_id: str | None = None
+    version_id: str | None = None
+    sequencer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoredEvent:
+    """An event that asks for nothing, and why."""
+
+    kind: str
+    reason: Reason
+
+
+Notice = Change | IgnoredEvent
+"""What one event says: look at this object, or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContentHeaders:
+    """The HTTP headers that both sides keep with an object."""
+
+    content_type: str | None = None
+    content_encoding: str | None = None
+    content_disposition: str | None = None
+    content_language: str | None = None
+    cache_control: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checksum:
+    """A checksum over a whole object: S3's name of the algorithm (`CRC64NVME`, `MD5`, …) and its raw bytes."""
+
+    algorithm: str
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SourceObject:
+    """What S3 says an object is now. An absent object is `None`.
+
+    `version_id` is `None` where the bucket has no versions; S3's literal "null" version counts as none.
+    `checksum` is one that covers the whole object and that we can compute, or `None`.
+    `last_modified` has S3's resolution of one second.
+    """
+
+    key: SourceKey
+    etag: str
+    version_id: str | None
+    last_modified: datetime
+    size: int
+    headers: ContentHeaders = ContentHeaders()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    checksum: Checksum | None = None
+    storage_class: str = "STANDARD"
+    archived: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Our record in a destination object: which source state it holds, and which check its bytes passed.
+
+    `metadata_digest` covers headers and user metadata: S3 keeps the ETag, and within one second also the
+    last-modified time, when only metadata changes.
+    """
+
+    source: SourceKey
+    etag: str
+    version_id: str | None
+    last_modified: datetime
+    size: int
+    metadata_digest: str
+    checked: str
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationObject:
+    """What Cloud Storage says an object is now. An absent object is `None`; its generation counts as 0.
+
+    `crc32c` and `md5` are raw digests; composed objects have no MD5. `metadata` is all of the custom metadata, as
+    stored.
+    """
+
+    name: DestinationName
+    generation: int
+    metageneration: int
+    size: int
+    crc32c: bytes
+    md5: bytes | None = None
+    receipt: Receipt | None = None
+    custom_time: datetime | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """All we write beside the bytes."""
+
+    headers: ContentHeaders
+    metadata: Mapping[str, str]
+    custom_time: datetime
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class AwsKeys:
+    """AWS credentials. Only the id may ever be shown."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
+
+
+class Result(StrEnum):
+    """What happened to the destination."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    METADATA_UPDATED = "metadata_updated"
+    UNCHANGED = "unchanged"
+    DELETED = "deleted"
+    KEPT = "kept"
+    IGNORED = "ignored"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What happened, and why.
+
+    `copied_bytes` counts what this attempt made visible; `path` names how the bytes were moved; `checked` names the
+    source's own checksum that they were compared with, `none` where S3 has none that covers the whole object.
+    """
+
+    result: Result
+    reason: Reason
+    source: SourceKey
+    destination: DestinationName | None = None
+    rule: str | None = None
+    generation: int | None = None
+    copied_bytes: int = 0
+    path: str | None = None
+    checked: str | None = None
+    attempts: int = 1

@@ -1,0 +1,105 @@
+"""What the core needs of the world. Every implementation passes the contract suite in tests/contract.
+
+All methods raise `Permanent` or `Transient` and no SDK's exception. All are safe to call from several threads.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from replicator.model import Attributes, AwsKeys, DestinationName, DestinationObject, SourceKey, SourceObject
+
+
+class Body(Protocol):
+    """The bytes of one pinned source object, from one offset on."""
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fills the front of `buffer` and returns how many bytes; 0 only when the last byte has been given.
+
+        Raises `Transient(source_truncated or source_unavailable)` when the connection ends before that: a short read
+        is never taken for the end.
+        """
+
+
+class Source(Protocol):
+    """Reads S3."""
+
+    def stat(self, key: SourceKey) -> SourceObject | None:
+        """The object as it is now, or `None` when S3 is sure that it is absent. A missing bucket is `Permanent`:
+        it must never look like deleted objects."""
+
+    def open(self, source: SourceObject, offset: int = 0) -> AbstractContextManager[Body]:
+        """The bytes from `offset` to the end, pinned to exactly this state.
+
+        Raises `SourceMoved` when S3 no longer has that state. May be repeated, at any offset below the size.
+        """
+
+    def check(self, bucket: str) -> None:
+        """Returns when the bucket can be read, raises otherwise."""
+
+
+class UploadSession(Protocol):
+    """One resumable upload of known size. Nothing is visible before `finish` returns."""
+
+    def append(self, offset: int, length: int, chunks: Iterator[memoryview]) -> int:
+        """Sends `length` bytes, a multiple of 256 KiB that ends before the object's end, beginning at `offset`.
+
+        Returns how many bytes, from the object's start, Cloud Storage now holds: fewer than were sent when the
+        connection broke or only part was persisted. The caller resumes there. What iterating over `chunks` raises
+        passes through. Raises `Transient` when the session itself is lost.
+        """
+
+    def finish(self, offset: int, chunk: bytes, crc32c: bytes) -> DestinationObject:
+        """Sends the last bytes with the checksum of the whole object, which then becomes visible, or nothing does.
+
+        Raises `DestinationMoved` when the generation required at the beginning no longer holds, and
+        `Transient(checksum_mismatch)` when Cloud Storage holds other bytes. May be repeated.
+        """
+
+    def cancel(self) -> None:
+        """Gives the session up. Never raises; does nothing to a finished one."""
+
+
+class Destination(Protocol):
+    """Writes Cloud Storage. Every write is conditional; a failed condition raises `DestinationMoved`."""
+
+    def stat(self, name: DestinationName) -> DestinationObject | None:
+        """The live object, or `None`."""
+
+    def insert(
+        self, name: DestinationName, data: memoryview, crc32c: bytes, attributes: Attributes, if_generation: int
+    ) -> DestinationObject:
+        """Writes a whole object in one request; 0 as `if_generation` means that there must be none."""
+
+    def begin(self, name: DestinationName, size: int, attributes: Attributes, if_generation: int) -> UploadSession:
+        """Opens a resumable upload. The generation is checked when it finishes."""
+
+    def update_metadata(self, current: DestinationObject, attributes: Attributes) -> DestinationObject:
+        """Replaces headers, custom metadata and receipt, on condition that nothing changed since `current`.
+
+        The bytes, and with them the generation, stay. Cloud Storage refuses a custom time earlier than the current
+        one (`Permanent(destination_refused)`).
+        """
+
+    def delete(self, current: DestinationObject) -> None:
+        """Deletes exactly this generation and metageneration."""
+
+    def check(self, bucket: str) -> None:
+        """Returns when objects can be read, created and deleted in the bucket, raises otherwise."""
+
+
+class Publisher(Protocol):
+    """Hands events to Pub/Sub."""
+
+    def publish(self, data: bytes, attributes: dict[str, str]) -> str:
+        """Returns the message id once the message is durable. Raises `Transient(publish_failed)`, within 4 s."""
+
+
+class KeyStore(Protocol):
+    """Keeps the AWS keys that the source side signs with."""
+
+    def current(self) -> AwsKeys:
+        """The keys to use now, from memory as long as they are fresh. Raises `Transient(credentials_unavailable)`."""
+
+    def renew(self, rejected: AwsKeys) -> bool:
+        """Reads the keys again because S3 rejected these; whether there are other ones now. Never raises."""

@@ -1,0 +1,66 @@
+"""The one list of reason codes: why every outcome and every error is what it is.
+
+A code is stable: logs, metrics, alerts, answers and documents all use it, so it may be added to but never renamed.
+"""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """A stable code with one sentence for people (`explanation`)."""
+
+    explanation: str
+
+    def __new__(cls, code: str, explanation: str) -> "Reason":
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.explanation = explanation
+        return member
+
+    # Outcomes
+    DESTINATION_ABSENT = "destination_absent", "The destination object did not exist and was created."
+    SOURCE_CHANGED = "source_changed", "The source object had changed and was copied again."
+    FOREIGN_OVERWRITTEN = "foreign_overwritten", "A destination object without our receipt was overwritten by the rule."
+    METADATA_CHANGED = "metadata_changed", "Only the source's metadata had changed; no bytes were moved."
+    ADOPTED = "adopted", "A destination object without our receipt holds the same bytes and now has a receipt."
+    IN_SYNC = "in_sync", "The destination already holds this state of the source."
+    SOURCE_DELETED = "source_deleted", "The source object is gone and its replica was deleted by the rule."
+    DELETES_IGNORED = "deletes_ignored", "The source object is gone; the rule keeps its replica."
+    FOREIGN_KEPT = "foreign_kept", "The destination object has no receipt of ours and is kept."
+    BUCKET_NOT_IN_RULES = "bucket_not_in_rules", "No rule names this source bucket."
+    EVENT_TYPE_IGNORED = "event_type_ignored", "Events of this type never change what is replicated."
+    TEST_EVENT = "test_event", "S3 sent a test event, which names no object."
+
+    # The request or the event itself
+    REQUEST_MALFORMED = "request_malformed", "The request body is not one this door understands."
+    EVENT_MALFORMED = "event_malformed", "The message is not an S3 event in any known envelope."
+    BODY_TOO_LARGE = "body_too_large", "The request body is larger than any S3 event."
+    ROUTE_UNKNOWN = "route_unknown", "There is nothing at this path."
+    METHOD_NOT_ALLOWED = "method_not_allowed", "This path does not answer this method."
+    INGEST_SECRET_WRONG = "ingest_secret_wrong", "The ingest secret is missing or wrong."
+
+    # Refused: repeating it cannot help until somebody changes something
+    SOURCE_NOT_FOUND = "source_not_found", "The source object does not exist."
+    SOURCE_BUCKET_NOT_FOUND = "source_bucket_not_found", "The source bucket does not exist."
+    SOURCE_ACCESS_DENIED = "source_access_denied", "S3 refuses access to the source object."
+    SOURCE_ARCHIVED = "source_archived", "The source object is archived and must be restored first."
+    SOURCE_TOO_LARGE = "source_too_large", "The source object exceeds Cloud Storage's 5 TiB."
+    SOURCE_REFUSED = "source_refused", "S3 refuses the request as invalid."
+    DESTINATION_NAME_INVALID = "destination_name_invalid", "Cloud Storage cannot hold an object of this name."
+    DESTINATION_CONFLICT = "destination_conflict", "The destination object is the replica of another source object."
+    DESTINATION_BUCKET_NOT_FOUND = "destination_bucket_not_found", "The destination bucket does not exist."
+    DESTINATION_ACCESS_DENIED = "destination_access_denied", "Cloud Storage refuses access to the destination."
+    DESTINATION_REFUSED = "destination_refused", "Cloud Storage refuses the request as invalid."
+
+    # Transient: the same attempt may succeed later
+    SOURCE_UNAVAILABLE = "source_unavailable", "S3 did not answer, or asked to be called later."
+    SOURCE_TRUNCATED = "source_truncated", "Reading the source ended before its last byte."
+    SOURCE_CREDENTIALS_REJECTED = "source_credentials_rejected", "S3 rejects the AWS credentials, refreshed ones too."
+    DESTINATION_UNAVAILABLE = "destination_unavailable", "Cloud Storage did not answer, or asked to be called later."
+    CHECKSUM_MISMATCH = "checksum_mismatch", "The bytes do not match their checksum; nothing became visible."
+    CREDENTIALS_UNAVAILABLE = "credentials_unavailable", "No usable AWS credentials could be read."
+    CONTENTION = "contention", "The object kept changing on one of the two sides."
+    OUT_OF_TIME = "out_of_time", "The attempt did not finish within its deadline."
+    PUBLISH_FAILED = "publish_failed", "Pub/Sub did not confirm the event."
+
+    UNEXPECTED = "unexpected", "An unexpected error; the log has its kind."

@@ -1,0 +1,185 @@
+"""The protocol: make one destination object equal to its source object, whatever else happens meanwhile.
+
+An event only says "look". Every round looks at the destination, then at the source, decides, and carries the decision
+out pinned to the source state it saw and conditional on the destination it saw. After a write it looks at the source
+once more. Nothing depends on the order, the number or the content of events.
+
+Each guard earns its place:
+
+- The destination is looked at *before* the source. Otherwise a good replica is deleted on a judgement that was
+  already out of date when its generation was read.
+- Reads are pinned to the source state. Otherwise the receipt names one version and the bytes are another's.
+- Writes are conditional on what was seen. Otherwise a slow worker covers a newer object with an older one.
+- The last look. Otherwise a change whose own worker found nothing to do, because our write was still in flight, is
+  lost. A decision to do nothing needs none: it leaves nothing behind.
+"""
+
+from dataclasses import dataclass, replace
+
+from replicator.deadline import Deadline
+from replicator.errors import Moved, Permanent, Transient
+from replicator.model import DestinationName, DestinationObject, Outcome, Result, SourceKey, SourceObject
+from replicator.ports import Destination, Source
+from replicator.reasons import Reason
+from replicator.receipt import attributes_of, holds, holds_bytes_of
+from replicator.rules import Deletes, Foreign, Rule
+from replicator.transfer import Transfer
+
+MAX_ROUNDS = 10
+"""Rounds before the attempt gives way, to be repeated later."""
+
+MAX_OBJECT_SIZE = 5 * 1024**4
+"""Largest object in Cloud Storage, in bytes (https://cloud.google.com/storage/quotas#objects)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Copy bytes and metadata of `source` over the destination generation `if_generation`; 0 where there is none."""
+
+    source: SourceObject
+    if_generation: int
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateMetadata:
+    """The bytes of `destination` are right: give it headers, metadata and receipt of `source`."""
+
+    source: SourceObject
+    destination: DestinationObject
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete the replica whose source is gone."""
+
+    destination: DestinationObject
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """Leave the destination as it is."""
+
+    result: Result
+    reason: Reason
+
+
+Action = Copy | UpdateMetadata | Delete | Nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciler:
+    """The protocol between one source side and one destination side."""
+
+    source: Source
+    destination: Destination
+    transfer: Transfer
+
+    def reconcile(self, key: SourceKey, rule: Rule, deadline: Deadline) -> Outcome:
+        """One attempt to make the destination of `key` equal to it. May be repeated, and run concurrently, at will.
+
+        Raises `Permanent` when it is refused, and `Transient` when it failed or both sides kept moving.
+        """
+        name = rule.destination(key)
+        written: Outcome | None = None
+        for _ in range(MAX_ROUNDS):
+            deadline.check()
+            destination = self.destination.stat(name)
+            source = self.source.stat(key)
+            action = decide(key, destination, source, rule)
+            if isinstance(action, Nothing):
+                generation = destination.generation if destination else None
+                return written or Outcome(action.result, action.reason, key, name, rule.id, generation)
+            try:
+                outcome = self._carry_out(action, key, name, rule, deadline)
+            except Moved:
+                continue
+            written = replace(outcome, copied_bytes=outcome.copied_bytes + (written.copied_bytes if written else 0))
+            if self.source.stat(key) == source:
+                return written
+        raise Transient(Reason.CONTENTION)
+
+    def _carry_out(
+        self,
+        action: Copy | UpdateMetadata | Delete,
+        key: SourceKey,
+        name: DestinationName,
+        rule: Rule,
+        deadline: Deadline,
+    ) -> Outcome:
+        """Raises `Moved` when what the decision rests on no longer holds; nothing was written then."""
+        match action:
+            case Copy(source, if_generation, reason):
+                copied = self.transfer.copy(source, name, if_generation, deadline)
+                result = Result.UPDATED if if_generation else Result.CREATED
+                generation, path, checked = copied.destination.generation, copied.path, copied.checked
+                return Outcome(result, reason, key, name, rule.id, generation, source.size, path, checked)
+            case UpdateMetadata(source, destination, reason):
+                updated = self.destination.update_metadata(destination, attributes_of(source))
+                return Outcome(Result.METADATA_UPDATED, reason, key, name, rule.id, updated.generation)
+            case Delete(destination):
+                self.destination.delete(destination)
+                return Outcome(Result.DELETED, Reason.SOURCE_DELETED, key, name, rule.id)
+
+
+def decide(key: SourceKey, destination: DestinationObject | None, source: SourceObject | None, rule: Rule) -> Action:
+    """What makes `destination` equal to `source`, both as just seen, under `rule`. Pure.
+
+    Raises `Permanent` when that would be a copy that cannot or must not be made.
+    """
+    if destination is None:
+        return _copy(source, 0, Reason.DESTINATION_ABSENT) if source else _not_found(Result.UNCHANGED)
+    receipt = destination.receipt
+    if receipt is None or receipt.source != key:
+        return _decide_foreign(destination, source, rule)
+    if source is None:
+        propagate = rule.deletes is Deletes.PROPAGATE
+        return Delete(destination) if propagate else Nothing(Result.KEPT, Reason.DELETES_IGNORED)
+    if holds(receipt, source):
+        return Nothing(Result.UNCHANGED, Reason.IN_SYNC)
+    if holds_bytes_of(receipt, source) and _accepts_custom_time(destination, source):
+        return UpdateMetadata(source, destination, Reason.METADATA_CHANGED)
+    return _copy(source, destination.generation, Reason.SOURCE_CHANGED)
+
+
+def _decide_foreign(destination: DestinationObject, source: SourceObject | None, rule: Rule) -> Action:
+    """The destination holds no replica of this source: somebody else's object, or the replica of another source."""
+    if source is None:
+        return _not_found(Result.KEPT)
+    owner = destination.receipt.source if destination.receipt else None
+    if owner and rule.matches(owner) and rule.destination(owner) == destination.name:
+        raise Permanent(Reason.DESTINATION_CONFLICT, f"it is the replica of {owner}")
+    if _same_bytes(destination, source) and _accepts_custom_time(destination, source):
+        return UpdateMetadata(source, destination, Reason.ADOPTED)
+    if rule.foreign is Foreign.KEEP:
+        return Nothing(Result.KEPT, Reason.FOREIGN_KEPT)
+    return _copy(source, destination.generation, Reason.FOREIGN_OVERWRITTEN)
+
+
+def _not_found(result: Result) -> Nothing:
+    return Nothing(result, Reason.SOURCE_NOT_FOUND)
+
+
+def _copy(source: SourceObject, if_generation: int, reason: Reason) -> Copy:
+    if source.size > MAX_OBJECT_SIZE:
+        raise Permanent(Reason.SOURCE_TOO_LARGE, f"{source.size} bytes, of at most {MAX_OBJECT_SIZE}")
+    if source.archived:
+        raise Permanent(Reason.SOURCE_ARCHIVED, f"its storage class is {source.storage_class}")
+    return Copy(source, if_generation, reason)
+
+
+def _accepts_custom_time(destination: DestinationObject, source: SourceObject) -> bool:
+    """Cloud Storage lets an object's custom time only move forward; to move it back, the object is written anew.
+
+    https://cloud.google.com/storage/docs/metadata#custom-time
+    """
+    return destination.custom_time is None or destination.custom_time <= source.last_modified
+
+
+def _same_bytes(destination: DestinationObject, source: SourceObject) -> bool:
+    """Whether sizes are equal and some checksum that both sides have is equal. Without one, nothing is assumed."""
+    if source.checksum is None or source.size != destination.size:
+        return False
+    known = {"CRC32C": destination.crc32c, "MD5": destination.md5}
+    return known.get(source.checksum.algorithm) == source.checksum.digest

@@ -1,0 +1,132 @@
+"""What the service says of itself: one structured line for each outcome, in Cloud Logging's format."""
+
+import logging
+import sys
+import traceback
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from google.cloud.logging_v2.handlers import StructuredLogHandler
+
+from replicator.errors import Permanent, ReplicationError
+from replicator.model import Change, IgnoredEvent, Outcome, SourceKey
+
+logger = logging.getLogger("replicator")
+
+
+def configure(level: str, project: str | None) -> None:
+    """Sends our lines to standard output as JSON, with the trace of the request they belong to.
+
+    Libraries are heard from WARNING on, whatever `level` says: below that they print headers and session URIs.
+    """
+    handler = _Handler(stream=sys.stdout, project_id=project)  # type: ignore[no-untyped-call]
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+    logger.setLevel(level)
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """Why something was replicated: the door it came through, and the event if there was one.
+
+    `delivery_attempt` counts Pub/Sub's deliveries of the message, where the subscription has a dead-letter policy.
+    """
+
+    door: str
+    change: Change | None = None
+    delivery_attempt: int | None = None
+
+
+def log_outcome(outcome: Outcome, occasion: Occasion, seconds: float) -> None:
+    """`seconds` is how long it took. The lag is from the event's time to now, when the outcome is durable."""
+    fields = {
+        **_occasion_fields(outcome.source, occasion),
+        **outcome_fields(outcome),
+        "duration_seconds": round(seconds, 3),
+        "lag_seconds": _lag(occasion.change),
+    }
+    _log(logging.INFO, f"{outcome.result}: {outcome.source}", fields)
+
+
+def log_failure(error: ReplicationError, source: SourceKey | None, occasion: Occasion, seconds: float) -> None:
+    """A permanent failure needs a person; a transient one is expected to be repaired by redelivery."""
+    permanent = isinstance(error, Permanent)
+    fields = {
+        **_occasion_fields(source, occasion),
+        "result": "failed",
+        "reason": str(error.reason),
+        "detail": error.detail or None,
+        "permanent": permanent,
+        "duration_seconds": round(seconds, 3),
+    }
+    _log(logging.ERROR if permanent else logging.WARNING, f"failed: {error.reason}", fields)
+
+
+def log_ignored(event: IgnoredEvent, occasion: Occasion) -> None:
+    """An event that asks for nothing."""
+    fields = {**_occasion_fields(None, occasion), "result": "ignored", "reason": str(event.reason), "event": event.kind}
+    _log(logging.INFO, f"ignored: {event.kind}", fields)
+
+
+def log_published(message_id: str, attributes: dict[str, str]) -> None:
+    """An event that Pub/Sub has made durable."""
+    _log(logging.INFO, "published", {"result": "published", "message_id": message_id, **attributes})
+
+
+def log_unexpected(error: Exception) -> None:
+    """Where an error that nobody foresaw came from. Its text stays out: it may hold anything."""
+    frames = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+    _log(logging.ERROR, "failed: unexpected", {"reason": "unexpected", "kind": type(error).__name__, "stack": frames})
+
+
+def outcome_fields(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as logs and answers show it."""
+    return {
+        "result": str(outcome.result),
+        "reason": str(outcome.reason),
+        "rule": outcome.rule,
+        "source": str(outcome.source),
+        "destination": str(outcome.destination) if outcome.destination else None,
+        "generation": str(outcome.generation) if outcome.generation else None,
+        "bytes": outcome.copied_bytes,
+        "path": outcome.path,
+        "checked": outcome.checked,
+        "attempts": outcome.attempts,
+    }
+
+
+def _occasion_fields(source: SourceKey | None, occasion: Occasion) -> dict[str, Any]:
+    change = occasion.change
+    return {
+        "door": occasion.door,
+        "source": str(source) if source else None,
+        "event": change.kind if change else None,
+        "event_id": change.event_id if change else None,
+        "sequencer": change.sequencer if change else None,
+        "delivery_attempt": occasion.delivery_attempt,
+    }
+
+
+def _lag(change: Change | None) -> float | None:
+    """Never negative: clocks differ."""
+    if change is None or change.occurred_at is None:
+        return None
+    return round(max(0.0, (datetime.now(UTC) - change.occurred_at).total_seconds()), 3)
+
+
+def _log(level: int, message: str, fields: dict[str, Any]) -> None:
+    present = {name: value for name, value in fields.items() if value is not None}
+    logger.log(level, message, extra={"json_fields": present})
+
+
+class _Handler(StructuredLogHandler):
+    """Leaves out what the library would add: the request's URL and headers, which may hold anything, and itself."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.http_request = {}
+        return bool(super().filter(record))
+
+    def emit_instrumentation_info(self) -> None:
+        """The library's line about its own version."""

@@ -1,0 +1,69 @@
+"""Path `stream`: one resumable upload, fed by a reader that runs ahead in its own thread.
+
+All but the last bytes go in one long request. The last ones carry the checksum of the whole object: only then does
+Cloud Storage make it visible. A broken read resumes where it broke; a broken or partly persisted upload resumes where
+Cloud Storage says, and the reader goes back there.
+"""
+
+from collections.abc import Iterator
+
+from replicator.deadline import Deadline
+from replicator.errors import Transient
+from replicator.model import DestinationName, DestinationObject, SourceObject
+from replicator.ports import Destination, Source, UploadSession
+from replicator.reasons import Reason
+from replicator.receipt import attributes_of
+from replicator.transfer.checksums import Digest
+from replicator.transfer.readahead import ReadAhead
+
+UPLOAD_UNIT = 256 * 1024
+"""All but the last request of a resumable upload send a multiple of this
+(https://cloud.google.com/storage/docs/performing-resumable-uploads#chunked-upload)."""
+
+MAX_FRUITLESS_APPENDS = 3
+"""Requests in a row after which Cloud Storage may hold no more than before."""
+
+
+def copy_stream(
+    source_side: Source,
+    destination_side: Destination,
+    source: SourceObject,
+    name: DestinationName,
+    if_generation: int,
+    *,
+    chunk_size: int,
+    deadline: Deadline,
+) -> DestinationObject:
+    """Raises what the two sides raise, and `Transient` when the bytes do not match or time is up."""
+    digest = Digest(source.checksum)
+    session = destination_side.begin(name, source.size, attributes_of(source), if_generation)
+    try:
+        with ReadAhead(source_side, source, chunk_size) as reader:
+            last_chunk = (source.size - 1) // UPLOAD_UNIT * UPLOAD_UNIT
+            _send_until(last_chunk, session, reader, digest, deadline)
+            tail = b"".join(_checked(reader, source.size - last_chunk, digest, deadline))
+        digest.verify(source.size)
+        return session.finish(last_chunk, tail, digest.crc32c)
+    except BaseException:
+        session.cancel()
+        raise
+
+
+def _send_until(end: int, session: UploadSession, reader: ReadAhead, digest: Digest, deadline: Deadline) -> None:
+    persisted = fruitless = 0
+    while persisted < end:
+        reader.seek(persisted)
+        length = end - persisted
+        before, persisted = persisted, session.append(persisted, length, _checked(reader, length, digest, deadline))
+        fruitless = 0 if persisted > before else fruitless + 1
+        if fruitless >= MAX_FRUITLESS_APPENDS:
+            raise Transient(Reason.DESTINATION_UNAVAILABLE, "the upload makes no progress")
+
+
+def _checked(reader: ReadAhead, length: int, digest: Digest, deadline: Deadline) -> Iterator[memoryview]:
+    offset = reader.position
+    for chunk in reader.take(length):
+        deadline.check()
+        digest.update(offset, chunk)
+        offset += len(chunk)
+        yield chunk

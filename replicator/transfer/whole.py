@@ -1,0 +1,25 @@
+"""Path `whole`: a small object is read into memory by one GET, verified, and written by one insert."""
+
+from replicator.model import DestinationName, DestinationObject, SourceObject
+from replicator.ports import Destination, Source
+from replicator.receipt import attributes_of
+from replicator.transfer.checksums import Digest
+
+
+def copy_whole(
+    source_side: Source,
+    destination_side: Destination,
+    source: SourceObject,
+    name: DestinationName,
+    if_generation: int,
+) -> DestinationObject:
+    """Raises what the two sides raise, and `Transient` when the bytes are too few or do not match."""
+    data = memoryview(bytearray(source.size))
+    filled = 0
+    with source_side.open(source) as body:
+        while count := body.readinto(data[filled:]):
+            filled += count
+    digest = Digest(source.checksum)
+    digest.update(0, data[:filled])
+    digest.verify(source.size)
+    return destination_side.insert(name, data, digest.crc32c, attributes_of(source), if_generation)

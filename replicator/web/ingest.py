@@ -1,0 +1,62 @@
+"""The door of the target `ingest`: takes events from EventBridge's API destination and makes them durable."""
+
+import hmac
+from collections.abc import Sequence
+
+from werkzeug.wrappers import Request, Response
+
+from replicator.errors import Permanent
+from replicator.events import decode_json, parse_document
+from replicator.model import Change
+from replicator.ports import Publisher
+from replicator.reasons import Reason
+from replicator.telemetry import log_published
+from replicator.web.answers import acknowledged, json_answer
+from replicator.web.requests import read_body
+from replicator.web.routing import Router
+
+SECRET_HEADER = "X-Ingest-Secret"  # noqa: S105  the header's name
+
+
+class IngestDoors:
+    """Only publishes: EventBridge waits 5 s and does not care what becomes of the event.
+
+    A wrong secret is answered with 403; 401 would make EventBridge give up the whole connection.
+    """
+
+    def __init__(self, publisher: Publisher, secrets: Sequence[str]) -> None:
+        self._publisher = publisher
+        self._secrets = [secret.encode() for secret in secrets]
+        self._router = Router({("POST", "/v1/events"): self.events, ("GET", "/health"): self.health})
+
+    def __call__(self, request: Request) -> Response:
+        return self._router(request)
+
+    def health(self, _request: Request) -> Response:
+        return json_answer(200, {"status": "ok"})
+
+    def events(self, request: Request) -> Response:
+        """Acknowledges once Pub/Sub has the event, unread: what it means is for the subscriber to find out."""
+        if not self._is_known(request.headers.get(SECRET_HEADER, "")):
+            raise Permanent(Reason.INGEST_SECRET_WRONG)
+        body = read_body(request)
+        attributes = _attributes(decode_json(body))
+        message_id = self._publisher.publish(body, attributes)
+        log_published(message_id, attributes)
+        return acknowledged()
+
+    def _is_known(self, given: str) -> bool:
+        """In constant time, and against every secret, so that the time tells nothing."""
+        candidate = given.encode("utf-8", "surrogateescape")
+        return sum(hmac.compare_digest(candidate, secret) for secret in self._secrets) > 0
+
+
+def _attributes(document: object) -> dict[str, str]:
+    """For subscriptions to filter by; of the first change where there are several."""
+    try:
+        change = next((notice for notice in parse_document(document) if isinstance(notice, Change)), None)
+    except Permanent:
+        change = None  # published all the same: it becomes a dead letter that somebody can look at
+    if change is None:
+        return {}
+    return {"bucket": change.source.bucket, "kind": change.kind, "event_id": change.event_id or ""}

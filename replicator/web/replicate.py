@@ -1,0 +1,104 @@
+"""The doors of the target `replicate`."""
+
+from collections.abc import Callable, Mapping
+from time import perf_counter
+
+from werkzeug.wrappers import Request, Response
+
+from replicator.engine import Engine
+from replicator.errors import Permanent, ReplicationError, Transient
+from replicator.events import decode_json, looks_like_event, parse_document
+from replicator.model import IgnoredEvent, Notice, Outcome, SourceKey
+from replicator.reasons import Reason
+from replicator.telemetry import Occasion, log_failure, log_ignored, log_outcome, log_unexpected
+from replicator.web.answers import acknowledged, direct_answer, error_answer, error_status, json_answer
+from replicator.web.requests import read_body, read_direct
+from replicator.web.routing import Router
+
+
+class ReplicateDoors:
+    """Turns requests into calls of the engine, and logs each outcome once."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._router = Router(
+            {
+                ("GET", "/"): self.root,
+                ("POST", "/"): self.event,
+                ("POST", "/v1/replicate"): self.replicate,
+                ("GET", "/health"): self.health,
+                ("GET", "/ready"): self.ready,
+            }
+        )
+
+    def __call__(self, request: Request) -> Response:
+        return self._router(request)
+
+    def root(self, _request: Request) -> Response:
+        return json_answer(200, {"service": "replicator", "replicate": "POST /v1/replicate"})
+
+    def health(self, _request: Request) -> Response:
+        """Liveness: touches nothing outside this process."""
+        return json_answer(200, {"status": "ok"})
+
+    def ready(self, _request: Request) -> Response:
+        """Readiness: whether each bucket of the rules can be used."""
+        found = {name: _verdict(check) for name, check in self._engine.checks().items()}
+        ready = all(verdict == "ok" for verdict in found.values())
+        return json_answer(200 if ready else 503, {"status": "ready" if ready else "not ready", "checks": found})
+
+    def replicate(self, request: Request) -> Response:
+        """A direct call, or an event in any envelope: the body decides, and with it the meaning of the answer."""
+        body = read_body(request)
+        try:
+            document = decode_json(body)
+        except Permanent as error:
+            raise Permanent(Reason.REQUEST_MALFORMED, error.detail) from None
+        if looks_like_event(document):
+            return self._follow(document)
+        result = self._run(read_direct(document), Occasion("direct"))
+        return direct_answer(result) if isinstance(result, Outcome) else error_answer(result)
+
+    def event(self, request: Request) -> Response:
+        """Pub/Sub push and Eventarc: acknowledged when everything the message asks for is done, or needs nothing."""
+        return self._follow(decode_json(read_body(request)))
+
+    def _follow(self, document: object) -> Response:
+        attempt = _delivery_attempt(document)
+        failures = [failure for notice in parse_document(document) if (failure := self._follow_notice(notice, attempt))]
+        # The status matters to people only: whatever it is, Pub/Sub delivers the message as a whole again.
+        return error_answer(max(failures, key=error_status)) if failures else acknowledged()
+
+    def _follow_notice(self, notice: Notice, delivery_attempt: int | None) -> ReplicationError | None:
+        if isinstance(notice, IgnoredEvent):
+            log_ignored(notice, Occasion("event", delivery_attempt=delivery_attempt))
+            return None
+        result = self._run(notice.source, Occasion("event", notice, delivery_attempt))
+        return result if isinstance(result, ReplicationError) else None
+
+    def _run(self, key: SourceKey, occasion: Occasion) -> Outcome | ReplicationError:
+        started = perf_counter()
+        try:
+            outcome = self._engine.replicate(key)
+        except ReplicationError as error:
+            log_failure(error, key, occasion, perf_counter() - started)
+            return error
+        except Exception as error:  # one change must not hide the others of its message
+            log_unexpected(error)
+            return Transient(Reason.UNEXPECTED)
+        log_outcome(outcome, occasion, perf_counter() - started)
+        return outcome
+
+
+def _delivery_attempt(document: object) -> int | None:
+    """How often Pub/Sub has delivered this message, where it says so. `decode_json` reads every number as a float."""
+    attempt = document.get("deliveryAttempt") if isinstance(document, Mapping) else None
+    return int(attempt) if isinstance(attempt, float) and attempt.is_integer() else None
+
+
+def _verdict(check: Callable[[], None]) -> str:
+    try:
+        check()
+    except ReplicationError as error:
+        return str(error.reason)
+    return "ok"

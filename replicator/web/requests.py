@@ -1,0 +1,45 @@
+"""Reads request bodies, within bounds."""
+
+from typing import Annotated
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.wrappers import Request
+
+from replicator.errors import Permanent
+from replicator.model import SourceKey
+from replicator.reasons import Reason
+
+MAX_BODY_BYTES = 1024**2
+"""EventBridge's entries are at most 256 KiB, and a Pub/Sub envelope adds a third."""
+
+Name = Annotated[str, Field(min_length=1)]
+
+
+class DirectRequest(BaseModel):
+    """The body of a direct call: `{"s3_bucket", "s3_key"}` or `{"bucket", "key"}`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    bucket: Name = Field(validation_alias=AliasChoices("s3_bucket", "bucket"))
+    key: Name = Field(validation_alias=AliasChoices("s3_key", "key"))
+
+
+def read_body(request: Request) -> bytes:
+    """Raises `Permanent(body_too_large)` without reading more than the bound."""
+    request.max_content_length = MAX_BODY_BYTES
+    try:
+        return request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        raise Permanent(Reason.BODY_TOO_LARGE, f"at most {MAX_BODY_BYTES} bytes") from None
+
+
+def read_direct(document: object) -> SourceKey:
+    """The object a direct body names. Raises `Permanent(request_malformed)`, which says what is wrong with it."""
+    try:
+        request = DirectRequest.model_validate(document)
+    except ValidationError as error:
+        problems = error.errors(include_input=False, include_url=False, include_context=False)
+        details = [f"{'.'.join(map(str, problem['loc'])) or 'body'}: {problem['msg']}" for problem in problems]
+        raise Permanent(Reason.REQUEST_MALFORMED, "; ".join(details[:5])) from None
+    return SourceKey(request.bucket, request.key)
