@@ -1,14 +1,16 @@
 """The composition root: the only place where adapters meet the core.
 
-Everything is built at the first request of a process, never at import: gunicorn may fork after that, and neither
+Clients are built when a process first needs them, never at import: gunicorn may fork after that, and neither
 clients nor threads survive a fork.
 """
 
+from collections.abc import Callable
 from functools import cache
 from threading import Lock
+from typing import TypeVar
 
 from replicator.engine import Engine, RetryPolicy
-from replicator.ports import KeyStore
+from replicator.ports import KeyStore, Publisher
 from replicator.reconcile import Reconciler
 from replicator.settings import ConfigurationError, IngestSettings, ReplicateSettings, ServerSettings, Target
 from replicator.telemetry import configure
@@ -16,7 +18,7 @@ from replicator.transfer import Transfer
 from replicator.web.ingest import IngestDoors
 from replicator.web.replicate import ReplicateDoors
 
-_building = Lock()
+T = TypeVar("T")
 
 
 def check_configuration() -> None:
@@ -28,16 +30,21 @@ def check_configuration() -> None:
         raise SystemExit(f"configuration: {error}") from None
 
 
+@cache
 def replicate_doors() -> ReplicateDoors:
     """The doors of the target `replicate`, the same for the whole process."""
-    with _building:
-        return _replicate_doors()
+    settings = ReplicateSettings.load()
+    configure(settings.log_level, settings.google_cloud_project)
+    return ReplicateDoors(_once(lambda: build_engine(settings)))
 
 
+@cache
 def ingest_doors() -> IngestDoors:
     """The doors of the target `ingest`, the same for the whole process."""
-    with _building:
-        return _ingest_doors()
+    settings = IngestSettings.load()
+    configure(settings.log_level, settings.google_cloud_project)
+    secrets = [secret.get_secret_value() for secret in settings.ingest_secrets]
+    return IngestDoors(_once(lambda: build_publisher(settings)), secrets)
 
 
 def build_engine(settings: ReplicateSettings) -> Engine:
@@ -55,21 +62,22 @@ def build_engine(settings: ReplicateSettings) -> Engine:
     return Engine(settings.rules, Reconciler(source, destination, transfer), retry, settings.deadline_seconds)
 
 
-@cache
-def _replicate_doors() -> ReplicateDoors:
-    settings = ReplicateSettings.load()
-    configure(settings.log_level, settings.google_cloud_project)
-    return ReplicateDoors(build_engine(settings))
-
-
-@cache
-def _ingest_doors() -> IngestDoors:
+def build_publisher(settings: IngestSettings) -> Publisher:
+    """The publisher on the real Pub/Sub, or on the emulator that `PUBSUB_EMULATOR_HOST` names."""
     from replicator.adapters import pubsub  # noqa: PLC0415
 
-    settings = IngestSettings.load()
-    configure(settings.log_level, settings.google_cloud_project)
-    publisher = pubsub.PubsubPublisher(pubsub.connect(), settings.pubsub_topic)
-    return IngestDoors(publisher, [secret.get_secret_value() for secret in settings.ingest_secrets])
+    return pubsub.PubsubPublisher(pubsub.connect(), settings.pubsub_topic)
+
+
+def _once(build: Callable[[], T]) -> Callable[[], T]:
+    """Builds at the first call, in one thread while the others wait; a build that fails is tried again."""
+    lock, built = Lock(), cache(build)
+
+    def get() -> T:
+        with lock:
+            return built()
+
+    return get
 
 
 def _key_store(settings: ReplicateSettings) -> KeyStore | None:

@@ -58,7 +58,7 @@ class Reason(StrEnum):
     SOURCE_CREDENTIALS_REJECTED = "source_credentials_rejected", "S3 rejects the AWS credentials, refreshed ones too."
     DESTINATION_UNAVAILABLE = "destination_unavailable", "Cloud Storage did not answer, or asked to be called later."
     CHECKSUM_MISMATCH = "checksum_mismatch", "The bytes do not match their checksum; nothing became visible."
-    CREDENTIALS_UNAVAILABLE = "credentials_unavailable", "No usable AWS credentials could be read."
+    CREDENTIALS_UNAVAILABLE = "credentials_unavailable", "No usable credentials could be read."
     CONTENTION = "contention", "The object kept changing on one of the two sides."
     OUT_OF_TIME = "out_of_time", "The attempt did not finish within its deadline."
     PUBLISH_FAILED = "publish_failed", "Pub/Sub did not confirm the event."

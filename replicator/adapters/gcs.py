@@ -34,11 +34,10 @@ def connect(emulated: bool, pool_size: int) -> Client:
 
     The emulator's address is the SDK's own variable, `STORAGE_EMULATOR_HOST`.
     """
-    credentials: Credentials = AnonymousCredentials() if emulated else google.auth.default(scopes=[SCOPE])[0]  # type: ignore[no-untyped-call]
-    session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
+    session = AuthorizedSession(_credentials(emulated))  # type: ignore[no-untyped-call]
     _mount_pool(session, pool_size)
     # Objects are named by their bucket, never by a project; the library wants one all the same.
-    return Client(project="unused", credentials=credentials, _http=session)
+    return Client(project="unused", credentials=session.credentials, _http=session)
 
 
 class GcsDestination:
@@ -128,6 +127,15 @@ class GcsDestination:
         blob.custom_time = attributes.custom_time
         blob.metadata = {**attributes.metadata, METADATA_KEY: encode(attributes.receipt)}
         return blob
+
+
+def _credentials(emulated: bool) -> Credentials:
+    if emulated:
+        return AnonymousCredentials()  # type: ignore[no-untyped-call]
+    try:
+        return google.auth.default(scopes=[SCOPE])[0]
+    except google.auth.exceptions.GoogleAuthError as error:
+        raise Transient(Reason.CREDENTIALS_UNAVAILABLE, "there are no Google credentials") from error
 
 
 class _NotFound(Permanent):

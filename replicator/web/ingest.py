@@ -1,7 +1,7 @@
 """The door of the target `ingest`: takes events from EventBridge's API destination and makes them durable."""
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from werkzeug.wrappers import Request, Response
 
@@ -21,10 +21,11 @@ SECRET_HEADER = "X-Ingest-Secret"  # noqa: S105  the header's name
 class IngestDoors:
     """Only publishes: EventBridge waits 5 s and does not care what becomes of the event.
 
-    A wrong secret is answered with 403; 401 would make EventBridge give up the whole connection.
+    A wrong secret is answered with 403; 401 would make EventBridge give up the whole connection. The publisher is asked
+    for when it is needed, for it must not be built before gunicorn forks.
     """
 
-    def __init__(self, publisher: Publisher, secrets: Sequence[str]) -> None:
+    def __init__(self, publisher: Callable[[], Publisher], secrets: Sequence[str]) -> None:
         self._publisher = publisher
         self._secrets = [secret.encode() for secret in secrets]
         self._router = Router({("POST", "/v1/events"): self.events, ("GET", "/health"): self.health})
@@ -41,7 +42,7 @@ class IngestDoors:
             raise Permanent(Reason.INGEST_SECRET_WRONG)
         body = read_body(request)
         attributes = _attributes(decode_json(body))
-        message_id = self._publisher.publish(body, attributes)
+        message_id = self._publisher().publish(body, attributes)
         log_published(message_id, attributes)
         return acknowledged()
 

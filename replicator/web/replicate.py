@@ -17,9 +17,12 @@ from replicator.web.routing import Router
 
 
 class ReplicateDoors:
-    """Turns requests into calls of the engine, and logs each outcome once."""
+    """Turns requests into calls of the engine, and logs each outcome once.
 
-    def __init__(self, engine: Engine) -> None:
+    The engine is asked for when it is needed, for its clients must not be built before gunicorn forks.
+    """
+
+    def __init__(self, engine: Callable[[], Engine]) -> None:
         self._engine = engine
         self._router = Router(
             {
@@ -43,7 +46,7 @@ class ReplicateDoors:
 
     def ready(self, _request: Request) -> Response:
         """Readiness: whether each bucket of the rules can be used."""
-        found = {name: _verdict(check) for name, check in self._engine.checks().items()}
+        found = {name: _verdict(check) for name, check in self._engine().checks().items()}
         ready = all(verdict == "ok" for verdict in found.values())
         return json_answer(200 if ready else 503, {"status": "ready" if ready else "not ready", "checks": found})
 
@@ -79,7 +82,7 @@ class ReplicateDoors:
     def _run(self, key: SourceKey, occasion: Occasion) -> Outcome | ReplicationError:
         started = perf_counter()
         try:
-            outcome = self._engine.replicate(key)
+            outcome = self._engine().replicate(key)
         except ReplicationError as error:
             log_failure(error, key, occasion, perf_counter() - started)
             return error

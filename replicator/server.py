@@ -1,0 +1,22 @@
+"""Gunicorn's configuration: `gunicorn --config python:replicator.server "functions_framework:create_app()"`.
+
+functions-framework's own server has a graceful timeout of 30 s and four threads a core; Cloud Run kills an instance
+10 s after SIGTERM and sends it as many requests at once as `--concurrency` says.
+"""
+
+from replicator.bootstrap import check_configuration
+from replicator.settings import ServerSettings
+
+# Here, in the master: gunicorn would start a worker that exits again and again.
+check_configuration()
+_settings = ServerSettings.load()
+
+bind = f"{_settings.host}:{_settings.port}"
+workers = 1  # an instance has one budget and one set of clients; Cloud Run scales by instances
+threads = _settings.concurrency + 4  # a health check must not wait behind a full house
+worker_class = "gthread"
+timeout = 0  # Cloud Run has the request timeout, and we the deadline
+graceful_timeout = 8
+keepalive = 620  # longer than the load balancer's 600 s, so that it is never we who close first
+errorlog = "-"
+loglevel = "warning"
