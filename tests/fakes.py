@@ -1,0 +1,247 @@
+"""In-memory implementations of the ports. They pass the same contract suite as the real adapters."""
+
+import hashlib
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from threading import RLock
+
+from awscrt.checksums import crc32c as compute_crc32c
+
+from replicator.errors import DestinationMoved, Permanent, SourceMoved, Transient
+from replicator.model import (
+    Attributes,
+    Checksum,
+    ContentHeaders,
+    DestinationName,
+    DestinationObject,
+    SourceKey,
+    SourceObject,
+)
+from replicator.ports import Body, UploadSession
+from replicator.reasons import Reason
+from replicator.receipt import METADATA_KEY, decode, encode
+
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+UPLOAD_UNIT = 256 * 1024
+
+
+def crc32c(data: bytes | memoryview) -> bytes:
+    return int(compute_crc32c(data)).to_bytes(4, "big")
+
+
+class InMemorySource:
+    """S3 as the core sees it. `reads` counts the bytes that were given; `on_read` runs before each read."""
+
+    def __init__(self, *buckets: str) -> None:
+        self.buckets = set(buckets)
+        self.objects: dict[SourceKey, tuple[SourceObject, bytes]] = {}
+        self.read_bytes = 0
+        self.opened_at: list[int] = []
+        self.on_read: Callable[[int], None] = lambda offset: None
+        self._seconds = itertools.count()
+        self._lock = RLock()
+
+    def put(self, key: SourceKey, data: bytes, **properties: object) -> SourceObject:
+        """Writes an object, a second after the write before."""
+        md5 = hashlib.md5(data, usedforsecurity=False)
+        state = SourceObject(
+            key=key,
+            etag=md5.hexdigest(),
+            version_id=None,
+            last_modified=EPOCH + timedelta(seconds=next(self._seconds)),
+            size=len(data),
+            headers=ContentHeaders(content_type="text/plain"),
+            checksum=Checksum("MD5", md5.digest()),
+        )
+        state = replace(state, **properties)  # type: ignore[arg-type]
+        with self._lock:
+            self.objects[key] = state, data
+        return state
+
+    def delete(self, key: SourceKey) -> None:
+        with self._lock:
+            self.objects.pop(key, None)
+
+    def stat(self, key: SourceKey) -> SourceObject | None:
+        with self._lock:
+            if key.bucket not in self.buckets:
+                raise Permanent(Reason.SOURCE_BUCKET_NOT_FOUND)
+            found = self.objects.get(key)
+            return found[0] if found else None
+
+    @contextmanager
+    def open(self, source: SourceObject, offset: int = 0) -> Iterator[Body]:
+        with self._lock:
+            self.opened_at.append(offset)
+            state, data = self.objects.get(source.key, (None, b""))
+            if state != source:
+                raise SourceMoved
+        yield _Body(self, memoryview(data), offset)
+
+    def check(self, bucket: str) -> None:
+        if bucket not in self.buckets:
+            raise Permanent(Reason.SOURCE_BUCKET_NOT_FOUND)
+
+
+class _Body:
+    def __init__(self, side: InMemorySource, data: memoryview, offset: int) -> None:
+        self._side, self._data, self._offset = side, data, offset
+
+    def readinto(self, buffer: memoryview) -> int:
+        self._side.on_read(self._offset)
+        chunk = self._data[self._offset : self._offset + min(len(buffer), 64 * 1024)]
+        buffer[: len(chunk)] = chunk
+        self._offset += len(chunk)
+        self._side.read_bytes += len(chunk)
+        return len(chunk)
+
+
+@dataclass(slots=True)
+class _Stored:
+    state: DestinationObject
+    data: bytes
+    attributes: Attributes | None
+
+
+@dataclass
+class InMemoryDestination:
+    """Cloud Storage as the core sees it. `writes` lists every visible change, in order."""
+
+    buckets: set[str] = field(default_factory=set)
+    objects: dict[DestinationName, _Stored] = field(default_factory=dict)
+    writes: list[str] = field(default_factory=list)
+    on_append: Callable[[int, int], int] = lambda offset, length: length
+    _generations: Iterator[int] = field(default_factory=lambda: itertools.count(1000))
+    _lock: RLock = field(default_factory=RLock)
+
+    def put_foreign(self, name: DestinationName, data: bytes, metadata: dict[str, str] | None = None) -> None:
+        """Somebody else writes, unconditionally."""
+        with self._lock:
+            self._store(name, data, metadata or {}, None)
+            self.writes.append("foreign")
+
+    def data(self, name: DestinationName) -> bytes | None:
+        stored = self.objects.get(name)
+        return stored.data if stored else None
+
+    def stat(self, name: DestinationName) -> DestinationObject | None:
+        with self._lock:
+            stored = self.objects.get(name)
+            return stored.state if stored else None
+
+    def insert(
+        self, name: DestinationName, data: memoryview, crc32c: bytes, attributes: Attributes, if_generation: int
+    ) -> DestinationObject:
+        with self._lock:
+            return self.commit(name, bytes(data), crc32c, attributes, if_generation)
+
+    def begin(self, name: DestinationName, size: int, attributes: Attributes, if_generation: int) -> UploadSession:
+        self._require_bucket(name)
+        return _InMemorySession(self, name, size, attributes, if_generation)
+
+    def update_metadata(self, current: DestinationObject, attributes: Attributes) -> DestinationObject:
+        with self._lock:
+            stored = self._require(current)
+            if current.custom_time and attributes.custom_time < current.custom_time:
+                raise Permanent(Reason.DESTINATION_REFUSED)
+            metadata = _with_receipt(attributes)
+            stored.attributes = attributes
+            stored.state = replace(
+                stored.state,
+                metageneration=stored.state.metageneration + 1,
+                metadata=metadata,
+                receipt=decode(metadata),
+                custom_time=attributes.custom_time,
+            )
+            self.writes.append("update_metadata")
+            return stored.state
+
+    def delete(self, current: DestinationObject) -> None:
+        with self._lock:
+            self._require(current)
+            del self.objects[current.name]
+            self.writes.append("delete")
+
+    def check(self, bucket: str) -> None:
+        if bucket not in self.buckets:
+            raise Permanent(Reason.DESTINATION_BUCKET_NOT_FOUND)
+
+    def commit(
+        self, name: DestinationName, data: bytes, checksum: bytes, attributes: Attributes, if_generation: int
+    ) -> DestinationObject:
+        with self._lock:
+            self._require_bucket(name)
+            current = self.stat(name)
+            if (current.generation if current else 0) != if_generation:
+                raise DestinationMoved
+            if crc32c(data) != checksum:
+                raise Transient(Reason.CHECKSUM_MISMATCH)
+            self.writes.append("write")
+            return self._store(name, data, _with_receipt(attributes), attributes)
+
+    def _store(
+        self, name: DestinationName, data: bytes, metadata: dict[str, str], attributes: Attributes | None
+    ) -> DestinationObject:
+        state = DestinationObject(
+            name=name,
+            generation=next(self._generations),
+            metageneration=1,
+            size=len(data),
+            crc32c=crc32c(data),
+            md5=hashlib.md5(data, usedforsecurity=False).digest(),
+            receipt=decode(metadata),
+            custom_time=attributes.custom_time if attributes else None,
+            metadata=metadata,
+        )
+        self.objects[name] = _Stored(state, data, attributes)
+        return state
+
+    def _require(self, current: DestinationObject) -> _Stored:
+        stored = self.objects.get(current.name)
+        seen = current.generation, current.metageneration
+        if stored is None or (stored.state.generation, stored.state.metageneration) != seen:
+            raise DestinationMoved
+        return stored
+
+    def _require_bucket(self, name: DestinationName) -> None:
+        if name.bucket not in self.buckets:
+            raise Permanent(Reason.DESTINATION_BUCKET_NOT_FOUND)
+
+
+class _InMemorySession:
+    def __init__(
+        self, side: InMemoryDestination, name: DestinationName, size: int, attributes: Attributes, if_generation: int
+    ) -> None:
+        self._side, self._name, self._size = side, name, size
+        self._attributes, self._if_generation = attributes, if_generation
+        self._data = bytearray()
+        self._finished: DestinationObject | None = None
+
+    def append(self, offset: int, length: int, chunks: Iterator[memoryview]) -> int:
+        assert length % UPLOAD_UNIT == 0
+        assert offset + length < self._size
+        assert offset == len(self._data), "the core resumed somewhere else than it was told"
+        received = bytearray()
+        for chunk in chunks:
+            received += chunk
+        assert len(received) == length
+        kept = self._side.on_append(offset, length) // UPLOAD_UNIT * UPLOAD_UNIT
+        self._data += received[:kept]
+        return len(self._data)
+
+    def finish(self, offset: int, chunk: bytes, crc32c: bytes) -> DestinationObject:
+        if self._finished is None:
+            data = bytes(self._data[:offset]) + chunk
+            assert len(data) == self._size
+            self._finished = self._side.commit(self._name, data, crc32c, self._attributes, self._if_generation)
+        return self._finished
+
+    def cancel(self) -> None:
+        self._data.clear()
+
+
+def _with_receipt(attributes: Attributes) -> dict[str, str]:
+    return {**attributes.metadata, METADATA_KEY: encode(attributes.receipt)}

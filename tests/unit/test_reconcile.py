@@ -1,0 +1,330 @@
+"""The protocol against in-memory sides: whatever happens between two of its calls, destination = source in the end."""
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+
+from replicator.deadline import Deadline
+from replicator.errors import Permanent, Transient
+from replicator.model import ContentHeaders, DestinationName, Result, SourceKey
+from replicator.reasons import Reason
+from replicator.receipt import holds, receipt_of
+from replicator.reconcile import MAX_ROUNDS, Reconciler
+from replicator.rules import Deletes, Foreign, Rule
+from replicator.transfer import Transfer
+from tests.fakes import InMemoryDestination, InMemorySource
+
+KEY = SourceKey("source", "k")
+NAME = DestinationName("replica", "k")
+KEEP_REPLICAS = Rule("keep", frozenset({"source"}), "replica")
+PROPAGATE = Rule("propagate", frozenset({"source"}), "replica", Deletes.PROPAGATE)
+
+
+class World:
+    """Both sides and a worker. Before the n-th call to either side, `interrupt` runs `event`, once."""
+
+    def __init__(self, rule: Rule = PROPAGATE) -> None:
+        self.rule = rule
+        self.source = InMemorySource("source")
+        self.destination = InMemoryDestination({"replica"})
+        self.calls = 0
+        self._interruptions = {}
+
+    def interrupt(self, call: int, event) -> None:
+        self._interruptions[call] = event
+
+    def work(self, key: SourceKey = KEY):
+        source, destination = _Watched(self, self.source), _Watched(self, self.destination)
+        reconciler = Reconciler(source, destination, Transfer(source, destination, 64 * 1024))
+        return reconciler.reconcile(key, self.rule, Deadline.after(60))
+
+    def step(self) -> None:
+        event = self._interruptions.pop(self.calls, None)
+        self.calls += 1
+        if event:
+            event(self)
+
+    def check_converged(self) -> None:
+        source = self.source.stat(KEY)
+        replica = self.destination.stat(NAME)
+        if source is None:
+            assert replica is None or self.rule.deletes is Deletes.IGNORE
+            return
+        assert self.destination.data(NAME) == self.source.objects[KEY][1]
+        assert holds(replica.receipt, source)
+
+
+class _Watched:
+    """A side whose every call can be interrupted."""
+
+    def __init__(self, world: World, side) -> None:
+        self._world, self._side = world, side
+
+    def __getattr__(self, name):
+        method = getattr(self._side, name)
+
+        def call(*args, **kwargs):
+            self._world.step()
+            result = method(*args, **kwargs)
+            return _Watched(self._world, result) if name == "begin" else result
+
+        return call
+
+
+@pytest.fixture(autouse=True)
+def _objects_are_large_early(monkeypatch):
+    """The stream path is part of what is explored; 300 kB through it show as much as 9 MB."""
+    monkeypatch.setattr("replicator.transfer.transfer.WHOLE_MAX_SIZE", 256 * 1024)
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+def test_a_new_object_is_created_with_a_receipt_that_names_it(world):
+    state = world.source.put(KEY, b"hello")
+    outcome = world.work()
+    assert (outcome.result, outcome.reason) == (Result.CREATED, Reason.DESTINATION_ABSENT)
+    assert (outcome.source, outcome.destination, outcome.rule) == (KEY, NAME, "propagate")
+    assert (outcome.copied_bytes, outcome.path, outcome.checked) == (5, "whole", "MD5")
+    assert outcome.generation == world.destination.stat(NAME).generation
+    assert world.destination.stat(NAME).receipt == receipt_of(state)
+    world.check_converged()
+
+
+def test_an_overwritten_object_is_updated(world):
+    world.source.put(KEY, b"one")
+    world.work()
+    world.source.put(KEY, b"two")
+    assert (world.work().result, world.destination.data(NAME)) == (Result.UPDATED, b"two")
+
+
+def test_ten_looks_at_the_same_object_cause_one_write(world):
+    world.source.put(KEY, b"hello")
+    results = [world.work().result for _ in range(10)]
+    assert results == [Result.CREATED] + [Result.UNCHANGED] * 9
+    assert world.destination.writes == ["write"]
+
+
+def test_a_metadata_change_moves_no_bytes(world):
+    state = world.source.put(KEY, b"hello", metadata={"old": "1", "both": "2"})
+    world.work()
+    read_before = world.source.read_bytes
+    changed = replace(state, headers=ContentHeaders(content_type="text/html"), metadata={"both": "3"})
+    world.source.objects[KEY] = changed, b"hello"
+    outcome = world.work()
+    assert (outcome.result, outcome.reason, outcome.copied_bytes) == (
+        Result.METADATA_UPDATED,
+        Reason.METADATA_CHANGED,
+        0,
+    )
+    assert world.source.read_bytes == read_before
+    assert world.destination.objects[NAME].attributes.metadata == {"both": "3"}
+    world.check_converged()
+
+
+def test_a_metadata_change_back_to_an_earlier_time_is_copied_since_custom_time_cannot_go_back(world):
+    state = world.source.put(KEY, b"hello")
+    world.source.put(KEY, b"hello")
+    world.work()
+    world.source.objects[KEY] = state, b"hello"
+    assert (world.work().result, world.destination.writes) == (Result.UPDATED, ["write", "write"])
+    world.check_converged()
+
+
+def test_a_deleted_object_is_deleted_where_the_rule_propagates(world):
+    world.source.put(KEY, b"hello")
+    world.work()
+    world.source.delete(KEY)
+    outcome = world.work()
+    assert (outcome.result, outcome.reason) == (Result.DELETED, Reason.SOURCE_DELETED)
+    assert world.destination.stat(NAME) is None
+
+
+def test_a_deleted_object_is_kept_where_the_rule_ignores_deletes():
+    world = World(KEEP_REPLICAS)
+    world.source.put(KEY, b"hello")
+    world.work()
+    world.source.delete(KEY)
+    outcome = world.work()
+    assert (outcome.result, outcome.reason) == (Result.KEPT, Reason.DELETES_IGNORED)
+    assert world.destination.data(NAME) == b"hello"
+
+
+def test_a_recreated_object_comes_back(world):
+    for data in (b"one", None, b"two"):
+        world.source.put(KEY, data) if data else world.source.delete(KEY)
+        world.work()
+        world.check_converged()
+    assert world.destination.data(NAME) == b"two"
+
+
+def test_a_foreign_object_is_never_deleted(world):
+    world.destination.put_foreign(NAME, b"theirs")
+    outcome = world.work()
+    assert (outcome.result, outcome.reason) == (Result.KEPT, Reason.SOURCE_NOT_FOUND)
+    assert world.destination.data(NAME) == b"theirs"
+
+
+def test_a_foreign_object_with_the_same_bytes_is_adopted_without_moving_them():
+    world = World(replace(PROPAGATE, foreign=Foreign.KEEP))
+    world.source.put(KEY, b"same")
+    world.destination.put_foreign(NAME, b"same")
+    outcome = world.work()
+    assert (outcome.result, outcome.reason) == (Result.METADATA_UPDATED, Reason.ADOPTED)
+    assert world.source.read_bytes == 0
+    world.check_converged()
+
+
+def test_the_replica_of_another_source_is_not_overwritten():
+    world = World(Rule("two", frozenset({"source", "source-2"}), "replica"))
+    world.source.buckets.add("source-2")
+    world.source.put(SourceKey("source-2", "k"), b"first")
+    world.work(SourceKey("source-2", "k"))
+    world.source.put(KEY, b"second")
+    with pytest.raises(Permanent) as refused:
+        world.work()
+    assert refused.value.reason is Reason.DESTINATION_CONFLICT
+    assert world.destination.data(NAME) == b"first"
+
+
+def test_nothing_is_read_or_written_for_a_name_that_cloud_storage_cannot_hold(world):
+    for key in (".", "..", "a\nb", "é" * 513, ".well-known/acme-challenge/x", ".replicator/x"):
+        with pytest.raises(Permanent) as refused:
+            world.work(SourceKey("source", key))
+        assert refused.value.reason is Reason.DESTINATION_NAME_INVALID
+    assert world.calls == 0
+
+
+def test_a_side_that_keeps_moving_makes_the_attempt_give_way(world):
+    world.source.put(KEY, b"0")
+    original = world.destination.insert
+
+    def insert_after_somebody_else(*args):
+        world.destination.put_foreign(NAME, b"theirs")
+        return original(*args)
+
+    world.destination.insert = insert_after_somebody_else
+    with pytest.raises(Transient) as gave_way:
+        world.work()
+    assert gave_way.value.reason is Reason.CONTENTION
+    assert world.destination.writes == ["foreign"] * MAX_ROUNDS
+
+
+def test_an_attempt_past_its_deadline_touches_nothing(world):
+    world.source.put(KEY, b"hello")
+    reconciler = Reconciler(world.source, world.destination, Transfer(world.source, world.destination, 64 * 1024))
+    with pytest.raises(Transient) as late:
+        reconciler.reconcile(KEY, PROPAGATE, Deadline.after(0))
+    assert late.value.reason is Reason.OUT_OF_TIME
+    assert world.destination.writes == []
+
+
+# Everything that can happen to the source between two calls of a worker, each followed, or not yet followed, by a
+# worker of its own.
+
+
+def overwrite(world):
+    world.source.put(KEY, b"newer")
+
+
+def overwrite_with_a_large_object(world):
+    world.source.put(KEY, b"n" * 300_000)
+
+
+def change_metadata(world):
+    found = world.source.objects.get(KEY)
+    if found:
+        world.source.put(KEY, found[1], headers=ContentHeaders(content_type="text/html"))
+
+
+def delete(world):
+    world.source.delete(KEY)
+
+
+def delete_and_recreate(world):
+    world.source.delete(KEY)
+    world.work()
+    world.source.put(KEY, b"again")
+
+
+def foreign_write(world):
+    world.destination.put_foreign(NAME, b"theirs")
+
+
+CHANGES = [overwrite, change_metadata, delete, delete_and_recreate]
+
+BEFORE = {
+    "nothing there": lambda world: None,
+    "source only": lambda world: world.source.put(KEY, b"older"),
+    "large source only": lambda world: world.source.put(KEY, b"o" * 300_000),
+    "in sync": lambda world: (world.source.put(KEY, b"older"), world.work()),
+    "source changed": lambda world: (world.source.put(KEY, b"oldest"), world.work(), overwrite(world)),
+    "source deleted": lambda world: (world.source.put(KEY, b"oldest"), world.work(), delete(world)),
+}
+MAX_CALLS = 14
+
+
+@pytest.mark.parametrize("rule", [PROPAGATE, KEEP_REPLICAS], ids=lambda rule: rule.id)
+@pytest.mark.parametrize("before", BEFORE)
+@pytest.mark.parametrize("change", [*CHANGES, overwrite_with_a_large_object], ids=lambda change: change.__name__)
+def test_a_change_at_any_point_whose_own_worker_ran_at_once_is_not_lost(rule, before, change):
+    """The other worker runs from end to end between two calls of ours: so our last write may undo its work."""
+    for call in range(MAX_CALLS):
+        world = World(rule)
+        BEFORE[before](world)
+        world.calls = 0
+        world.interrupt(call, lambda world: (change(world), world.work()))
+        world.work()
+        world.check_converged()
+
+
+@pytest.mark.parametrize("before", BEFORE)
+@pytest.mark.parametrize(
+    "changes", list(product(CHANGES, CHANGES)), ids=lambda pair: "-".join(c.__name__ for c in pair)
+)
+def test_two_changes_at_any_two_points_are_not_lost(before, changes):
+    for first in range(9):
+        for second in range(first + 1, 16):
+            world = World()
+            BEFORE[before](world)
+            world.calls = 0
+            world.interrupt(first, lambda world: (changes[0](world), world.work()))
+            world.interrupt(second, lambda world: (changes[1](world), world.work()))
+            world.work()
+            world.check_converged()
+
+
+@pytest.mark.parametrize("before", BEFORE)
+def test_a_foreign_write_at_any_point_is_overwritten_only_knowingly(before):
+    """What we overwrite, we have seen: no write of ours may land on a generation nobody looked at."""
+    for call in range(MAX_CALLS):
+        world = World()
+        BEFORE[before](world)
+        world.calls = 0
+        world.interrupt(call, foreign_write)
+        world.work()
+        if world.destination.data(NAME) != b"theirs":
+            world.check_converged()
+
+
+@pytest.mark.parametrize("call", range(MAX_CALLS))
+def test_a_good_replica_is_never_deleted_even_for_a_moment(world, call):
+    """Delete and re-create while a worker judges: it may delete only what it saw before it looked at the source."""
+    world.source.put(KEY, b"older")
+    world.work()
+    world.source.delete(KEY)
+    world.calls = 0
+    world.interrupt(call, lambda world: (world.source.put(KEY, b"recreated"), world.work()))
+    delete_at_the_destination = world.destination.delete
+
+    def delete_watched(current):
+        replica, source = world.destination.stat(NAME), world.source.stat(KEY)
+        delete_at_the_destination(current)
+        assert source is None or not holds(replica.receipt, source), "a good replica was deleted"
+
+    world.destination.delete = delete_watched
+    world.work()
+    world.check_converged()
