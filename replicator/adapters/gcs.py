@@ -89,7 +89,7 @@ class GcsDestination:
         blob = self._blob(current.name, attributes)
         # A patch merges custom metadata; what is to go must be named.
         blob.metadata = dict.fromkeys(current.metadata) | blob.metadata
-        with _translated():
+        with _translated(not_found=DestinationMoved()):
             blob.patch(
                 if_generation_match=current.generation,
                 if_metageneration_match=current.metageneration,
@@ -99,15 +99,12 @@ class GcsDestination:
 
     def delete(self, current: DestinationObject) -> None:
         blob = self._client.bucket(current.name.bucket).blob(current.name.name)
-        try:
-            with _translated():
-                blob.delete(
-                    if_generation_match=current.generation,
-                    if_metageneration_match=current.metageneration,
-                    timeout=TIMEOUT,
-                )
-        except _NotFound as error:
-            raise DestinationMoved from error
+        with _translated(not_found=DestinationMoved()):
+            blob.delete(
+                if_generation_match=current.generation,
+                if_metageneration_match=current.metageneration,
+                timeout=TIMEOUT,
+            )
 
     def check(self, bucket: str) -> None:
         with _translated():
@@ -138,24 +135,25 @@ def _credentials(emulated: bool) -> Credentials:
         raise Transient(Reason.CREDENTIALS_UNAVAILABLE, "there are no Google credentials") from error
 
 
-class _NotFound(Permanent):
-    """Cloud Storage answered 404. Where an object was named, it is gone; otherwise its bucket is missing."""
-
-
 @contextmanager
-def _translated() -> Iterator[None]:
-    """Most specific first; what Cloud Storage said stays out of the message, since it can echo the request."""
+def _translated(not_found: Exception | None = None) -> Iterator[None]:
+    """Most specific first; what Cloud Storage said stays out of the message, since it can echo the request.
+
+    A 404 means a missing bucket, or `not_found` where the request was about an object that had been there.
+    """
     try:
         yield
     except api.PreconditionFailed as error:
         raise DestinationMoved from error
     except api.NotFound as error:
-        raise _NotFound(Reason.DESTINATION_BUCKET_NOT_FOUND) from error
+        raise not_found or Permanent(Reason.DESTINATION_BUCKET_NOT_FOUND) from error
     except (api.Forbidden, api.Unauthorized) as error:
         raise Permanent(Reason.DESTINATION_ACCESS_DENIED, f"status {error.code}") from error
     except (api.TooManyRequests, api.ServerError, api.RetryError) as error:
         raise Transient(Reason.DESTINATION_UNAVAILABLE, type(error).__name__) from error
     except api.BadRequest as error:
+        if "crc32c" in error.message.lower():
+            raise Transient(Reason.CHECKSUM_MISMATCH, "Cloud Storage computes another CRC32C") from error
         raise Permanent(Reason.DESTINATION_REFUSED, "status 400") from error
     except api.GoogleAPIError as error:
         raise Permanent(Reason.DESTINATION_REFUSED, type(error).__name__) from error

@@ -1,0 +1,166 @@
+"""What every `Source` promises: the in-memory one of the unit tests, and the real adapter on a server.
+
+`S3_CONTRACT_ENDPOINT`, with the SDK's own variables for credentials, names another server than moto's.
+"""
+
+import hashlib
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from replicator.errors import Permanent, SourceMoved
+from replicator.model import Checksum, ContentHeaders, SourceKey
+from replicator.reasons import Reason
+from tests.fakes import InMemorySource
+from tests.servers import moto, s3_client, s3_source
+
+
+class Side:
+    """A source, a bucket in it, and ways to write to it."""
+
+    def __init__(self, source, bucket: str, put, delete) -> None:
+        self.source, self.bucket, self.put, self.delete = source, bucket, put, delete
+
+    def key(self, key: str = "k") -> SourceKey:
+        return SourceKey(self.bucket, key)
+
+
+@pytest.fixture(scope="module")
+def s3_url() -> Iterator[str]:
+    if endpoint := os.environ.get("S3_CONTRACT_ENDPOINT"):
+        yield endpoint
+    else:
+        with moto() as url:
+            yield url
+
+
+@pytest.fixture(params=["in memory", "S3"])
+def side(request) -> Iterator[Side]:
+    if request.param == "in memory":
+        source = InMemorySource("source")
+        yield Side(source, "source", source.put, source.delete)
+        return
+    url = request.getfixturevalue("s3_url")
+    client, bucket = s3_client(url), f"contract-{uuid.uuid4()}"
+    client.create_bucket(Bucket=bucket)
+
+    def put(key, data, headers=ContentHeaders("text/plain"), metadata=None):
+        arguments = {
+            "ContentType": headers.content_type,
+            "ContentEncoding": headers.content_encoding,
+            "ContentDisposition": headers.content_disposition,
+            "ContentLanguage": headers.content_language,
+            "CacheControl": headers.cache_control,
+        }
+        present = {name: value for name, value in arguments.items() if value is not None}
+        client.put_object(Bucket=key.bucket, Key=key.key, Body=data, Metadata=metadata or {}, **present)
+
+    yield Side(s3_source(url), bucket, put, lambda key: client.delete_object(Bucket=key.bucket, Key=key.key))
+    for found in client.list_objects_v2(Bucket=bucket).get("Contents", ()):
+        client.delete_object(Bucket=bucket, Key=found["Key"])
+    client.delete_bucket(Bucket=bucket)
+
+
+def read(side: Side, state, offset: int = 0) -> bytes:
+    data = bytearray(state.size - offset + 10)
+    filled = 0
+    with side.source.open(state, offset) as body:
+        while count := body.readinto(memoryview(data)[filled:]):
+            filled += count
+    return bytes(data[:filled])
+
+
+def test_an_absent_object_is_none(side):
+    assert side.source.stat(side.key("absent")) is None
+
+
+def test_a_missing_bucket_never_looks_like_absent_objects(side):
+    with pytest.raises(Permanent) as missing:
+        side.source.stat(SourceKey(f"no-such-bucket-{uuid.uuid4()}", "k"))
+    assert missing.value.reason is Reason.SOURCE_BUCKET_NOT_FOUND
+
+
+def test_an_object_is_what_was_put(side):
+    headers = ContentHeaders("text/css", "gzip", "inline", "de", "no-cache")
+    side.put(side.key(), b"hello", headers=headers, metadata={"colour": "blue"})
+    state = side.source.stat(side.key())
+    assert (state.key, state.size, state.headers) == (side.key(), 5, headers)
+    assert dict(state.metadata) == {"colour": "blue"}
+    assert state.etag == hashlib.md5(b"hello", usedforsecurity=False).hexdigest()
+    assert (state.version_id, state.archived) == (None, False)
+    assert isinstance(state.checksum, Checksum)
+
+
+def test_the_same_object_has_the_same_state(side):
+    side.put(side.key(), b"hello")
+    assert side.source.stat(side.key()) == side.source.stat(side.key())
+
+
+def test_an_overwritten_object_has_another_state(side):
+    side.put(side.key(), b"one")
+    before = side.source.stat(side.key())
+    side.put(side.key(), b"two")
+    assert side.source.stat(side.key()) != before
+
+
+def test_a_deleted_object_is_absent(side):
+    side.put(side.key(), b"hello")
+    side.delete(side.key())
+    assert side.source.stat(side.key()) is None
+
+
+@pytest.mark.parametrize("key", ["a b", "a+b", "a%2Fb", "a/b//c/", "ü/日本", "🚀", "x?y#z&w", "é" * 512])
+def test_any_key_can_be_read(side, key):
+    side.put(side.key(key), b"hello")
+    assert read(side, side.source.stat(side.key(key))) == b"hello"
+
+
+@pytest.mark.parametrize("size", [0, 1, 100_000])
+def test_all_bytes_are_read(side, size):
+    data = os.urandom(size)
+    side.put(side.key(), data)
+    assert read(side, side.source.stat(side.key())) == data
+
+
+@pytest.mark.parametrize("offset", [1, 65_536, 99_999])
+def test_reading_can_begin_anywhere(side, offset):
+    data = os.urandom(100_000)
+    side.put(side.key(), data)
+    assert read(side, side.source.stat(side.key()), offset) == data[offset:]
+
+
+@pytest.mark.parametrize("offset", [0, 3])
+def test_an_overwritten_object_is_not_read_in_place_of_the_pinned_one(side, offset):
+    side.put(side.key(), b"one..")
+    pinned = side.source.stat(side.key())
+    side.put(side.key(), b"two..")
+    with pytest.raises(SourceMoved):
+        read(side, pinned, offset)
+
+
+def test_a_deleted_object_is_not_read(side):
+    side.put(side.key(), b"hello")
+    pinned = side.source.stat(side.key())
+    side.delete(side.key())
+    with pytest.raises(SourceMoved):
+        read(side, pinned)
+
+
+def test_the_same_bytes_written_at_another_time_are_another_state(side):
+    side.put(side.key(), b"hello")
+    pinned = side.source.stat(side.key())
+    with pytest.raises(SourceMoved):
+        read(side, replace(pinned, last_modified=pinned.last_modified.replace(year=2020)))
+
+
+def test_a_bucket_that_can_be_read_passes_its_check(side):
+    side.source.check(side.bucket)
+
+
+def test_a_missing_bucket_fails_its_check(side):
+    with pytest.raises(Permanent) as missing:
+        side.source.check(f"no-such-bucket-{uuid.uuid4()}")
+    assert missing.value.reason is Reason.SOURCE_BUCKET_NOT_FOUND
