@@ -75,9 +75,7 @@ def attributes(size: int = len(DATA), **properties):
 
 def insert(side: Side, name: DestinationName, data: bytes = DATA, if_generation: int = 0, **properties):
     checksum = crc32c(data)
-    return side.destination.insert(
-        name, memoryview(data), checksum, attributes(len(data), **properties), if_generation
-    )
+    return side.destination.insert(name, memoryview(data), checksum, attributes(len(data), **properties), if_generation)
 
 
 def test_an_absent_object_is_none(side):

@@ -18,6 +18,9 @@ from tests.fakes import InMemorySource
 from tests.servers import moto, s3_client, s3_source
 
 
+TEXT = ContentHeaders("text/plain")
+
+
 class Side:
     """A source, a bucket in it, and ways to write to it."""
 
@@ -47,7 +50,7 @@ def side(request) -> Iterator[Side]:
     client, bucket = s3_client(url), f"contract-{uuid.uuid4()}"
     client.create_bucket(Bucket=bucket)
 
-    def put(key, data, headers=ContentHeaders("text/plain"), metadata=None):
+    def put(key, data, headers=TEXT, metadata=None):
         arguments = {
             "ContentType": headers.content_type,
             "ContentEncoding": headers.content_encoding,
