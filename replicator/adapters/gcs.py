@@ -13,6 +13,7 @@ from google.api_core import exceptions as api
 from google.auth.credentials import AnonymousCredentials, Credentials
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud.storage import Blob, Client
+from google.cloud.storage.retry import DEFAULT_RETRY
 
 from replicator.adapters.gcs_resource import destination_object
 from replicator.adapters.gcs_upload import GcsUploadSession
@@ -24,6 +25,10 @@ from replicator.receipt import METADATA_KEY, encode
 
 TIMEOUT = (5, 60)
 """Seconds to connect, and seconds without a byte while an answer is awaited."""
+
+RETRY = DEFAULT_RETRY.with_delay(initial=0.25, multiplier=2, maximum=2).with_timeout(5)
+"""The library's retry of a single request, shortened from two minutes: the attempt as a whole is repeated anyway. It is
+safe for every write here, since each has its preconditions."""
 
 NEEDED_PERMISSIONS = [f"storage.objects.{verb}" for verb in ("create", "delete", "get", "update")]
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
@@ -52,7 +57,7 @@ class GcsDestination:
 
     def stat(self, name: DestinationName) -> DestinationObject | None:
         with _translated():
-            blob = self._client.bucket(name.bucket).get_blob(name.name, timeout=TIMEOUT)
+            blob = self._client.bucket(name.bucket).get_blob(name.name, timeout=TIMEOUT, retry=RETRY)
         return None if blob is None else destination_object(name, blob._properties)
 
     def insert(
@@ -70,6 +75,7 @@ class GcsDestination:
                 if_generation_match=if_generation,
                 checksum=None,
                 timeout=TIMEOUT,
+                retry=RETRY,
             )
         return destination_object(name, blob._properties)
 
@@ -82,6 +88,7 @@ class GcsDestination:
                 if_generation_match=if_generation,
                 checksum=None,
                 timeout=TIMEOUT,
+                retry=RETRY,
             )
         return GcsUploadSession(self._uploads, uri, name, size)
 
@@ -94,6 +101,7 @@ class GcsDestination:
                 if_generation_match=current.generation,
                 if_metageneration_match=current.metageneration,
                 timeout=TIMEOUT,
+                retry=RETRY,
             )
         return destination_object(current.name, blob._properties)
 
@@ -104,11 +112,12 @@ class GcsDestination:
                 if_generation_match=current.generation,
                 if_metageneration_match=current.metageneration,
                 timeout=TIMEOUT,
+                retry=RETRY,
             )
 
     def check(self, bucket: str) -> None:
         with _translated():
-            granted = self._client.bucket(bucket).test_iam_permissions(NEEDED_PERMISSIONS, timeout=TIMEOUT)
+            granted = self._client.bucket(bucket).test_iam_permissions(NEEDED_PERMISSIONS, timeout=TIMEOUT, retry=RETRY)
         if missing := sorted(set(NEEDED_PERMISSIONS) - set(granted)):
             raise Permanent(Reason.DESTINATION_ACCESS_DENIED, f"missing {', '.join(missing)}")
 

@@ -1,0 +1,113 @@
+"""The real doors on the real adapters, over HTTP, between an embedded S3 and the embedded Cloud Storage."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import requests
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Request
+
+from replicator.dev.cloud_storage import CloudStorageServer
+from replicator.engine import Engine, RetryPolicy
+from replicator.reconcile import Reconciler
+from replicator.rules import Deletes, Rule
+from replicator.transfer import Transfer
+from replicator.web.replicate import ReplicateDoors
+from tests.servers import cloud_storage, gcs_destination, moto, s3_client, s3_source
+from tests.service.proxy import FaultyProxy
+
+SOURCE, REPLICA = "source-bucket", "replica-bucket"
+
+
+@dataclass
+class Service:
+    """A running service and what a user of it sees."""
+
+    url: str
+    s3: Any
+    storage: CloudStorageServer
+    http: requests.Session = field(default_factory=requests.Session)
+
+    def replicate(self, key: str, bucket: str = SOURCE) -> requests.Response:
+        return self.http.post(f"{self.url}/v1/replicate", json={"s3_bucket": bucket, "s3_key": key}, timeout=60)
+
+    def push(self, envelope: object) -> requests.Response:
+        return self.http.post(f"{self.url}/", json=envelope, timeout=60)
+
+    def put(self, key: str, data: bytes, **properties: object) -> None:
+        self.s3.put_object(Bucket=SOURCE, Key=key, Body=data, **properties)
+
+    def delete(self, key: str) -> None:
+        self.s3.delete_object(Bucket=SOURCE, Key=key)
+
+    def resource(self, key: str) -> dict[str, Any] | None:
+        """The destination object's own description, straight from Cloud Storage's API."""
+        response = self.http.get(self._object_url(key), timeout=60)
+        return response.json() if response.status_code == 200 else None
+
+    def visible(self, key: str) -> bytes | None:
+        """The destination's bytes as they are stored."""
+        response = requests.get(
+            self._object_url(key), params={"alt": "media"}, headers={"Accept-Encoding": "gzip"}, stream=True, timeout=60
+        )
+        return response.raw.read(decode_content=False) if response.status_code == 200 else None
+
+    def writes(self, key: str = "") -> int:
+        """How many requests that could write an object Cloud Storage served successfully."""
+        return sum(
+            served.method in ("POST", "PATCH", "DELETE") and 200 <= served.status < 300 and key in served.path
+            for served in self.storage.requests
+        )
+
+    def _object_url(self, key: str) -> str:
+        return f"{self.storage.url}/storage/v1/b/{REPLICA}/o/{requests.utils.quote(key, safe='')}"
+
+
+@pytest.fixture(scope="session")
+def s3_url() -> Iterator[str]:
+    with moto() as url:
+        yield url
+
+
+@contextmanager
+def serving(
+    s3_url: str, deletes: Deletes = Deletes.PROPAGATE, source_url: str | None = None, **rule: Any
+) -> Iterator[Service]:
+    """One service on an empty bucket pair; it reads through `source_url`, if that is another way to the same S3."""
+    client = s3_client(s3_url)
+    client.create_bucket(Bucket=SOURCE)
+    with cloud_storage(REPLICA) as storage:
+        source, destination = s3_source(source_url or s3_url), gcs_destination(storage.url)
+        one_rule = Rule("default", frozenset({SOURCE, "missing-bucket"}), REPLICA, deletes, **rule)
+        transfer = Transfer(source, destination, 256 * 1024)
+        engine = Engine((one_rule,), Reconciler(source, destination, transfer), RetryPolicy(3, 0.01, 1.0), 60)
+        app = Request.application(ReplicateDoors(lambda: engine))
+        server = make_server("127.0.0.1", 0, app, threaded=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield Service(f"http://127.0.0.1:{server.server_port}", client, storage)
+        finally:
+            server.shutdown()
+            thread.join()
+            server.server_close()
+    for found in client.list_objects_v2(Bucket=SOURCE).get("Contents", ()):
+        client.delete_object(Bucket=SOURCE, Key=found["Key"])
+    client.delete_bucket(Bucket=SOURCE)
+
+
+@pytest.fixture
+def service(s3_url: str) -> Iterator[Service]:
+    with serving(s3_url) as running:
+        yield running
+
+
+@pytest.fixture
+def faulty_source(s3_url: str) -> Iterator[tuple[Service, FaultyProxy]]:
+    """A service that reads the source through a proxy, and the proxy."""
+    with FaultyProxy(s3_url) as proxy, serving(s3_url, source_url=proxy.url) as running:
+        yield running, proxy
