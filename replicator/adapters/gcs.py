@@ -1,9 +1,10 @@
 """Writes Cloud Storage with google-cloud-storage. None of its exceptions leaves the two `gcs` modules."""
 
 import base64
-import io
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from urllib.parse import quote
 
 import google.auth
 import google.auth.exceptions
@@ -12,16 +13,16 @@ import requests.adapters
 from google.api_core import exceptions as api
 from google.auth.credentials import AnonymousCredentials, Credentials
 from google.auth.transport.requests import AuthorizedSession
-from google.cloud.storage import Blob, Client
+from google.cloud.storage import Client
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from replicator.adapters.gcs_resource import destination_object
+from replicator.adapters.gcs_insert import MultipartBody
+from replicator.adapters.gcs_resource import destination_object, resource_of
 from replicator.adapters.gcs_upload import GcsUploadSession
 from replicator.errors import DestinationMoved, Permanent, Transient
 from replicator.model import Attributes, DestinationName, DestinationObject
 from replicator.ports import UploadSession
 from replicator.reasons import Reason
-from replicator.receipt import METADATA_KEY, encode
 
 TIMEOUT = (5, 60)
 """Seconds to connect, and seconds without a byte while an answer is awaited."""
@@ -50,6 +51,7 @@ class GcsDestination:
 
     def __init__(self, client: Client, pool_size: int) -> None:
         self._client = client
+        self._session = client._http
         # A session URI authorises by itself, so uploads need no credentials; an authorised session would, after a
         # 401, send a body again that has been read already.
         self._uploads = requests.Session()
@@ -63,47 +65,31 @@ class GcsDestination:
     def insert(
         self, name: DestinationName, data: memoryview, crc32c: bytes, attributes: Attributes, if_generation: int
     ) -> DestinationObject:
-        blob = self._blob(name, attributes)
-        # The library's own checksum handling deletes the object, whoever wrote it, when a checksum differs. Sent as
-        # metadata, the checksum is Cloud Storage's to check before anything is visible.
-        blob.crc32c = base64.b64encode(crc32c).decode()
-        with _translated():
-            blob.upload_from_file(
-                io.BytesIO(data),
-                size=len(data),
-                content_type=blob.content_type,
-                if_generation_match=if_generation,
-                checksum=None,
-                timeout=TIMEOUT,
-                retry=RETRY,
-            )
-        return destination_object(name, blob._properties)
+        # The checksum is part of the resource: Cloud Storage compares it before anything is visible. The library's own
+        # check comes afterwards and deletes the object then, whoever wrote it; and it holds the bytes five times.
+        resource = resource_of(attributes) | {"name": name.name, "crc32c": base64.b64encode(crc32c).decode()}
+        body = MultipartBody(resource, data)
+        params = {"uploadType": "multipart", "ifGenerationMatch": if_generation}
+        written = self._send("POST", self._upload_url(name), params, body, {"Content-Type": body.content_type})
+        return destination_object(name, written.json())
 
     def begin(self, name: DestinationName, size: int, attributes: Attributes, if_generation: int) -> UploadSession:
-        blob = self._blob(name, attributes)
-        with _translated():
-            uri = blob.create_resumable_upload_session(
-                size=size,
-                content_type=blob.content_type,
-                if_generation_match=if_generation,
-                checksum=None,
-                timeout=TIMEOUT,
-                retry=RETRY,
-            )
-        return GcsUploadSession(self._uploads, uri, name, size)
+        resource = resource_of(attributes) | {"name": name.name}
+        params = {"uploadType": "resumable", "ifGenerationMatch": if_generation}
+        headers = {"X-Upload-Content-Length": str(size), "Content-Type": "application/json; charset=UTF-8"}
+        begun = self._send("POST", self._upload_url(name), params, json.dumps(resource).encode(), headers)
+        return GcsUploadSession(self._uploads, begun.headers["Location"], name, size)
 
     def update_metadata(self, current: DestinationObject, attributes: Attributes) -> DestinationObject:
-        blob = self._blob(current.name, attributes)
+        resource = resource_of(attributes)
         # A patch merges custom metadata; what is to go must be named.
-        blob.metadata = dict.fromkeys(current.metadata) | blob.metadata
-        with _translated(not_found=DestinationMoved()):
-            blob.patch(
-                if_generation_match=current.generation,
-                if_metageneration_match=current.metageneration,
-                timeout=TIMEOUT,
-                retry=RETRY,
-            )
-        return destination_object(current.name, blob._properties)
+        resource["metadata"] = dict.fromkeys(current.metadata) | resource["metadata"]
+        params = {"ifGenerationMatch": current.generation, "ifMetagenerationMatch": current.metageneration}
+        url = f"{self._client.api_endpoint}/storage/v1/b/{current.name.bucket}/o/{quote(current.name.name, safe='')}"
+        headers = {"Content-Type": "application/json; charset=UTF-8"}
+        not_found = DestinationMoved()
+        updated = self._send("PATCH", url, params, json.dumps(resource).encode(), headers, not_found)
+        return destination_object(current.name, updated.json())
 
     def delete(self, current: DestinationObject) -> None:
         blob = self._client.bucket(current.name.bucket).blob(current.name.name)
@@ -121,18 +107,31 @@ class GcsDestination:
         if missing := sorted(set(NEEDED_PERMISSIONS) - set(granted)):
             raise Permanent(Reason.DESTINATION_ACCESS_DENIED, f"missing {', '.join(missing)}")
 
-    def _blob(self, name: DestinationName, attributes: Attributes) -> Blob:
-        """The resource to be written, with every property that we manage set, to nothing where there is none."""
-        blob = self._client.bucket(name.bucket).blob(name.name)
-        headers = attributes.headers
-        blob.content_type = headers.content_type or "application/octet-stream"
-        blob.content_encoding = headers.content_encoding
-        blob.content_disposition = headers.content_disposition
-        blob.content_language = headers.content_language
-        blob.cache_control = headers.cache_control
-        blob.custom_time = attributes.custom_time
-        blob.metadata = {**attributes.metadata, METADATA_KEY: encode(attributes.receipt)}
-        return blob
+    def _upload_url(self, name: DestinationName) -> str:
+        return f"{self._client.api_endpoint}/upload/storage/v1/b/{name.bucket}/o"
+
+    def _send(
+        self,
+        method: str,
+        url: str,
+        params: Mapping[str, object],
+        body: "MultipartBody | bytes",
+        headers: Mapping[str, str],
+        not_found: Exception | None = None,
+    ) -> requests.Response:
+        """One conditional write, with the library's credentials and its retry of what may be sent again."""
+
+        def send() -> requests.Response:
+            response: requests.Response = self._session.request(
+                method, url, params=params, data=body, headers=dict(headers), timeout=TIMEOUT
+            )
+            if not response.ok:
+                raise api.from_http_response(response)  # type: ignore[no-untyped-call]
+            return response
+
+        with _translated(not_found):
+            sent: requests.Response = RETRY(send)()
+        return sent
 
 
 def _credentials(emulated: bool) -> Credentials:

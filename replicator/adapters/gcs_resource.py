@@ -1,12 +1,26 @@
-"""Cloud Storage's object resource as our value (https://cloud.google.com/storage/docs/json_api/v1/objects)."""
+"""Cloud Storage's object resource, to and from our values (https://cloud.google.com/storage/docs/json_api/v1/objects)."""
 
 import base64
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from replicator.model import DestinationName, DestinationObject
-from replicator.receipt import decode
+from replicator.model import Attributes, DestinationName, DestinationObject
+from replicator.receipt import METADATA_KEY, decode, encode
+
+
+def resource_of(attributes: Attributes) -> dict[str, Any]:
+    """Every property that we manage, with `None` where there is nothing: a patch then removes it."""
+    headers = attributes.headers
+    return {
+        "contentType": headers.content_type or "application/octet-stream",
+        "contentEncoding": headers.content_encoding,
+        "contentDisposition": headers.content_disposition,
+        "contentLanguage": headers.content_language,
+        "cacheControl": headers.cache_control,
+        "customTime": attributes.custom_time.isoformat(),
+        "metadata": {**attributes.metadata, METADATA_KEY: encode(attributes.receipt)},
+    }
 
 
 def destination_object(name: DestinationName, resource: Mapping[str, Any]) -> DestinationObject:

@@ -34,6 +34,9 @@ CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 20
 """Seconds without a byte after which a read counts as broken, to be resumed."""
 
+READ_SIZE = 256 * 1024
+"""Most bytes that one read asks for: urllib3 holds them a second time while it copies them into our buffer."""
+
 COMPUTABLE_CHECKSUMS = ("CRC64NVME", "CRC32C", "CRC32", "SHA256", "SHA1")
 ARCHIVE_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 CREDENTIAL_ERRORS = frozenset(
@@ -144,7 +147,7 @@ class _S3Body:
         if not self._left:
             return 0
         try:
-            count: int = self._body.readinto(buffer[: self._left])  # type: ignore[arg-type]
+            count: int = self._body.readinto(buffer[: min(self._left, READ_SIZE)])  # type: ignore[arg-type]
         except (BotoCoreError, urllib3.exceptions.HTTPError, OSError) as error:
             raise Transient(Reason.SOURCE_UNAVAILABLE, "the connection broke while reading") from error
         if not count:
@@ -251,10 +254,11 @@ def _raise_translated(error: ClientError) -> NoReturn:
         raise Permanent(Reason.SOURCE_ARCHIVED) from error
     if code in CREDENTIAL_ERRORS:
         raise Transient(Reason.SOURCE_CREDENTIALS_REJECTED, code) from error
-    if status in (401, 403):
-        raise Permanent(Reason.SOURCE_ACCESS_DENIED, "AccessDenied") from error
+    # S3 answers a skewed clock with a 403.
     if status == 429 or status >= 500 or code in ("SlowDown", "RequestTimeout", "RequestTimeTooSkewed"):
         raise Transient(Reason.SOURCE_UNAVAILABLE, f"status {status}") from error
+    if status in (401, 403):
+        raise Permanent(Reason.SOURCE_ACCESS_DENIED, "AccessDenied") from error
     raise Permanent(Reason.SOURCE_REFUSED, f"status {status}") from error
 
 
