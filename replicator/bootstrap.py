@@ -12,7 +12,14 @@ from typing import TypeVar
 from replicator.engine import Engine, RetryPolicy
 from replicator.ports import KeyStore, Publisher
 from replicator.reconcile import Reconciler
-from replicator.settings import ConfigurationError, IngestSettings, ReplicateSettings, ServerSettings, Target
+from replicator.settings import (
+    ConfigurationError,
+    IngestSettings,
+    ReplicateSettings,
+    ServerSettings,
+    Target,
+    load_env_file,
+)
 from replicator.telemetry import configure
 from replicator.transfer import Transfer
 from replicator.web.ingest import IngestDoors
@@ -23,6 +30,7 @@ T = TypeVar("T")
 
 def check_configuration() -> None:
     """Stops the process, naming the variable, when the target that it is to run is not configured."""
+    load_env_file()
     try:
         target = ServerSettings.load().function_target
         (IngestSettings if target is Target.INGEST else ReplicateSettings).load()

@@ -18,5 +18,6 @@ worker_class = "gthread"
 timeout = 0  # Cloud Run has the request timeout, and we the deadline
 graceful_timeout = 8
 keepalive = 620  # longer than the load balancer's 600 s, so that it is never we who close first
+control_socket_disable = True  # nobody manages it from inside the container
 errorlog = "-"
 loglevel = "warning"

@@ -7,6 +7,7 @@ The SDKs' own standard variables (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL_S3`, `G
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
+from dotenv import load_dotenv
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -14,6 +15,14 @@ from replicator.rules import Deletes, Foreign, Rule
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 MIN_SECRET_LENGTH = 16
+
+
+def load_env_file() -> None:
+    """Adds the variables in the working directory's `.env`, if there is one, to the environment, for the SDKs too.
+
+    What is set already wins.
+    """
+    load_dotenv(".env")
 
 
 class ConfigurationError(Exception):
@@ -37,7 +46,7 @@ class Auth(StrEnum):
 class ServerSettings(BaseSettings):
     """How one service runs, whichever target it is."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
 
     function_target: Target = Field(Target.REPLICATE, description="What this service is: `replicate` or `ingest`.")
     host: str = Field("0.0.0.0", description="Address to listen on.")  # noqa: S104  a container is reached from outside
@@ -50,7 +59,7 @@ class ServerSettings(BaseSettings):
 
     @classmethod
     def load(cls) -> Self:
-        """Reads the environment, and `.env` behind it. Raises `ConfigurationError`."""
+        """Reads the environment. Raises `ConfigurationError`."""
         try:
             return cls()
         except ValidationError as error:

@@ -17,7 +17,7 @@ from google.cloud.storage import Client
 from google.cloud.storage.retry import DEFAULT_RETRY
 
 from replicator.adapters.gcs_insert import MultipartBody
-from replicator.adapters.gcs_resource import destination_object, resource_of
+from replicator.adapters.gcs_resource import answered_object, destination_object, resource_of
 from replicator.adapters.gcs_upload import GcsUploadSession
 from replicator.errors import DestinationMoved, Permanent, Transient
 from replicator.model import Attributes, DestinationName, DestinationObject
@@ -71,14 +71,17 @@ class GcsDestination:
         body = MultipartBody(resource, data)
         params = {"uploadType": "multipart", "ifGenerationMatch": if_generation}
         written = self._send("POST", self._upload_url(name), params, body, {"Content-Type": body.content_type})
-        return destination_object(name, written.json())
+        return answered_object(name, written.content)
 
     def begin(self, name: DestinationName, size: int, attributes: Attributes, if_generation: int) -> UploadSession:
         resource = resource_of(attributes) | {"name": name.name}
         params = {"uploadType": "resumable", "ifGenerationMatch": if_generation}
         headers = {"X-Upload-Content-Length": str(size), "Content-Type": "application/json; charset=UTF-8"}
         begun = self._send("POST", self._upload_url(name), params, json.dumps(resource).encode(), headers)
-        return GcsUploadSession(self._uploads, begun.headers["Location"], name, size)
+        uri = begun.headers.get("Location")
+        if uri is None:
+            raise Transient(Reason.DESTINATION_UNAVAILABLE, "the answer names no upload session")
+        return GcsUploadSession(self._uploads, uri, name, size)
 
     def update_metadata(self, current: DestinationObject, attributes: Attributes) -> DestinationObject:
         resource = resource_of(attributes)
@@ -89,7 +92,7 @@ class GcsDestination:
         headers = {"Content-Type": "application/json; charset=UTF-8"}
         not_found = DestinationMoved()
         updated = self._send("PATCH", url, params, json.dumps(resource).encode(), headers, not_found)
-        return destination_object(current.name, updated.json())
+        return answered_object(current.name, updated.content)
 
     def delete(self, current: DestinationObject) -> None:
         blob = self._client.bucket(current.name.bucket).blob(current.name.name)

@@ -1,11 +1,14 @@
 """Cloud Storage's object resource, to and from our values (https://cloud.google.com/storage/docs/json_api/v1/objects)."""
 
 import base64
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from replicator.errors import Transient
 from replicator.model import Attributes, DestinationName, DestinationObject
+from replicator.reasons import Reason
 from replicator.receipt import METADATA_KEY, decode, encode
 
 
@@ -23,8 +26,28 @@ def resource_of(attributes: Attributes) -> dict[str, Any]:
     }
 
 
+def answered_object(name: DestinationName, answer: bytes) -> DestinationObject:
+    """The state in the answer to a write. Raises `Transient` where it is none, as from a proxy in between."""
+    try:
+        resource = json.loads(answer)
+    except (ValueError, RecursionError):
+        raise _unreadable() from None
+    return destination_object(name, resource)
+
+
 def destination_object(name: DestinationName, resource: Mapping[str, Any]) -> DestinationObject:
-    """The state in an object resource, as the JSON API answers it."""
+    """The state in an object resource, as the JSON API answers it. Raises `Transient` where it is none."""
+    try:
+        return _destination_object(name, resource)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise _unreadable() from None
+
+
+def _unreadable() -> Transient:
+    return Transient(Reason.DESTINATION_UNAVAILABLE, "the answer is no object resource")
+
+
+def _destination_object(name: DestinationName, resource: Mapping[str, Any]) -> DestinationObject:
     metadata = resource.get("metadata") or {}
     custom_time = resource.get("customTime")
     md5 = resource.get("md5Hash")

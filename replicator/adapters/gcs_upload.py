@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import requests
 
-from replicator.adapters.gcs_resource import destination_object
+from replicator.adapters.gcs_resource import answered_object
 from replicator.errors import DestinationMoved, Permanent, Transient
 from replicator.model import DestinationName, DestinationObject
 from replicator.reasons import Reason
@@ -52,7 +52,7 @@ class GcsUploadSession:
             if response is None:
                 continue
             if response.status_code in (200, 201):
-                return destination_object(self._name, response.json())
+                return answered_object(self._name, response.content)
             if response.status_code != 308:
                 _raise_translated(response.status_code)
             start = _persisted(response)
