@@ -50,7 +50,7 @@ class ServerSettings(BaseSettings):
 
     function_target: Target = Field(Target.REPLICATE, description="What this service is: `replicate` or `ingest`.")
     host: str = Field("0.0.0.0", description="Address to listen on.")  # noqa: S104  a container is reached from outside
-    port: int = Field(8080, description="TCP port to listen on.")
+    port: int = Field(8080, ge=0, le=65535, description="TCP port to listen on.")
     concurrency: int = Field(
         80, ge=1, le=1000, description="Requests served at once; deploy with the same `--concurrency`."
     )

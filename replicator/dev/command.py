@@ -1,0 +1,102 @@
+"""The command behind `make run`: the main job without any cloud; with `--once` it is done once, and judged."""
+
+import argparse
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from replicator.dev import environment, samples
+from replicator.dev.errors import Interrupted, StackError
+from replicator.dev.once import run_once
+from replicator.dev.screen import Screen
+from replicator.dev.signals import call_on_signal
+from replicator.dev.stack import DESTINATION_BUCKET, SOURCE_BUCKET, Stack
+
+INTERRUPTED = 128 + 2
+"""What a shell says of a program that Ctrl-C ended."""
+
+
+def main() -> int:
+    """The process's exit code."""
+    options = _parser().parse_args()
+    screen = Screen(Console(highlight=False, emoji=False, markup=False))
+    try:
+        return _once(options.port, screen) if options.once else _watch(options, screen)
+    except Interrupted:
+        return INTERRUPTED
+    except StackError as error:
+        print(f"replicator.dev: {error}", file=sys.stderr)
+        return 1
+
+
+def _once(port: int, screen: Screen) -> int:
+    with tempfile.TemporaryDirectory(prefix="replicator-once-") as folder:
+        stack = Stack(Path(folder), port=port, screen=screen)
+        call_on_signal(stack.end)
+        screen.say("Starting the embedded S3, Pub/Sub and Cloud Storage, and the service twice …", "dim")
+        with stack:
+            _introduce(stack, screen)
+            verdict = run_once(stack)
+    screen.say()
+    screen.say(verdict.text, "bold red" if verdict.problems else "bold green")
+    for problem in verdict.problems:
+        screen.say(f"  {problem}", "red")
+    return 1 if verdict.problems else 0
+
+
+def _watch(options: argparse.Namespace, screen: Screen) -> int:
+    source_folder, replica_root = options.source_folder.resolve(), options.replica_folder.resolve()
+    replica_folder = replica_root / DESTINATION_BUCKET
+    if source_folder.is_relative_to(replica_folder) or replica_folder.is_relative_to(source_folder):
+        raise StackError(f"{source_folder} and {replica_folder} are inside one another: replicas would be sources")
+    stack = Stack(replica_root, port=options.port, source_folder=source_folder, screen=screen)
+    call_on_signal(stack.end)
+    screen.say("Starting the embedded S3, Pub/Sub and Cloud Storage, and the service twice …", "dim")
+    with stack:
+        _introduce(stack, screen)
+        samples.put_all(stack.s3, SOURCE_BUCKET)
+        try:
+            stack.wait()
+        except Interrupted:
+            screen.say("Ending …", "dim")
+    return 0
+
+
+def _introduce(stack: Stack, screen: Screen) -> None:
+    screen.say()
+    screen.say(f"  replicate      {stack.replicate_url}", "bold")
+    screen.say(f"  ingest         {stack.ingest_url}")
+    screen.say(f"  S3             {stack.s3_url}/{SOURCE_BUCKET}")
+    screen.say(f"  Cloud Storage  {stack.storage_url}/storage/v1/b/{DESTINATION_BUCKET}/o")
+    screen.say(f"  Pub/Sub        {stack.pubsub_address} (gRPC)")
+    if stack.source_folder:
+        screen.say(f"  drop files in  {stack.source_folder}", "bold")
+    screen.say(f"  replicas       {stack.replica_folder}", "bold")
+    screen.say()
+    body = shlex.quote(f'{{"s3_bucket": "{SOURCE_BUCKET}", "s3_key": "{samples.HELLO}"}}')
+    screen.say(f"Try: curl --data {body} {stack.replicate_url}/v1/replicate")
+    screen.say()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m replicator.dev", description=__doc__)
+    parser.add_argument("--once", action="store_true", help="do the main job once in a temporary folder, and judge it")
+    parser.add_argument("--port", type=int, default=8080, help="port of `replicate`; 0 is any free one (default 8080)")
+    parser.add_argument(
+        "--source-folder",
+        type=Path,
+        default=Path("local") / SOURCE_BUCKET,
+        metavar="FOLDER",
+        help="files dropped here are put into S3 (default %(default)s)",
+    )
+    parser.add_argument(
+        "--replica-folder",
+        type=Path,
+        default=environment.replica_root(),
+        metavar="FOLDER",
+        help=f"{DESTINATION_BUCKET}/ with the replicas appears here (default $LOCAL_GCS_PATH or local)",
+    )
+    return parser
