@@ -54,7 +54,11 @@ class Engine:
     retry: RetryPolicy
     deadline_seconds: float
 
-    def replicate(self, key: SourceKey) -> Outcome:
+    def new_deadline(self) -> Deadline:
+        """The time that one request has, from now on, for all it asks for."""
+        return Deadline.after(self.deadline_seconds)
+
+    def replicate(self, key: SourceKey, deadline: Deadline) -> Outcome:
         """Makes the destination of `key` equal to it. Raises `Permanent`, or `Transient` when time or tries ran out.
 
         A bucket that no rule names is neither read nor written: the outcome says that it was ignored.
@@ -62,7 +66,6 @@ class Engine:
         rule = rule_for(self.rules, key)
         if rule is None:
             return Outcome(Result.IGNORED, Reason.BUCKET_NOT_IN_RULES, key)
-        deadline = Deadline.after(self.deadline_seconds)
         return self.retry.run(lambda: self.reconciler.reconcile(key, rule, deadline), deadline)
 
     def checks(self) -> Mapping[str, Callable[[], None]]:

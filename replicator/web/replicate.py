@@ -5,6 +5,7 @@ from time import perf_counter
 
 from werkzeug.wrappers import Request, Response
 
+from replicator.deadline import Deadline
 from replicator.engine import Engine
 from replicator.errors import Permanent, ReplicationError, Transient
 from replicator.events import decode_json, looks_like_event, parse_document
@@ -59,7 +60,7 @@ class ReplicateDoors:
             raise Permanent(Reason.REQUEST_MALFORMED, error.detail) from None
         if looks_like_event(document):
             return self._follow(document)
-        result = self._run(read_direct(document), Occasion("direct"))
+        result = self._run(read_direct(document), Occasion("direct"), self._engine().new_deadline())
         return direct_answer(result) if isinstance(result, Outcome) else error_answer(result)
 
     def event(self, request: Request) -> Response:
@@ -67,22 +68,25 @@ class ReplicateDoors:
         return self._follow(decode_json(read_body(request)))
 
     def _follow(self, document: object) -> Response:
-        attempt = _delivery_attempt(document)
-        failures = [failure for notice in parse_document(document) if (failure := self._follow_notice(notice, attempt))]
+        notices, attempt = parse_document(document), _delivery_attempt(document)
+        deadline = self._engine().new_deadline()
+        failures = [failure for notice in notices if (failure := self._follow_notice(notice, attempt, deadline))]
         # The status matters to people only: whatever it is, Pub/Sub delivers the message as a whole again.
         return error_answer(max(failures, key=error_status)) if failures else acknowledged()
 
-    def _follow_notice(self, notice: Notice, delivery_attempt: int | None) -> ReplicationError | None:
+    def _follow_notice(
+        self, notice: Notice, delivery_attempt: int | None, deadline: Deadline
+    ) -> ReplicationError | None:
         if isinstance(notice, IgnoredEvent):
             log_ignored(notice, Occasion("event", delivery_attempt=delivery_attempt))
             return None
-        result = self._run(notice.source, Occasion("event", notice, delivery_attempt))
+        result = self._run(notice.source, Occasion("event", notice, delivery_attempt), deadline)
         return result if isinstance(result, ReplicationError) else None
 
-    def _run(self, key: SourceKey, occasion: Occasion) -> Outcome | ReplicationError:
+    def _run(self, key: SourceKey, occasion: Occasion, deadline: Deadline) -> Outcome | ReplicationError:
         started = perf_counter()
         try:
-            outcome = self._engine().replicate(key)
+            outcome = self._engine().replicate(key, deadline)
         except ReplicationError as error:
             log_failure(error, key, occasion, perf_counter() - started)
             return error
@@ -104,4 +108,7 @@ def _verdict(check: Callable[[], None]) -> str:
         check()
     except ReplicationError as error:
         return str(error.reason)
+    except Exception as error:  # one check must not hide the others
+        log_unexpected(error)
+        return str(Reason.UNEXPECTED)
     return "ok"

@@ -1,5 +1,6 @@
 """Reads request bodies, within bounds."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
@@ -14,6 +15,9 @@ MAX_BODY_BYTES = 1024**2
 """EventBridge's entries are at most 256 KiB, and a Pub/Sub envelope adds a third."""
 
 Name = Annotated[str, Field(min_length=1)]
+
+
+FIELDS = ("s3_bucket", "bucket", "s3_key", "key")
 
 
 class DirectRequest(BaseModel):
@@ -40,6 +44,13 @@ def read_direct(document: object) -> SourceKey:
         request = DirectRequest.model_validate(document)
     except ValidationError as error:
         problems = error.errors(include_input=False, include_url=False, include_context=False)
-        details = [f"{'.'.join(map(str, problem['loc'])) or 'body'}: {problem['msg']}" for problem in problems]
-        raise Permanent(Reason.REQUEST_MALFORMED, "; ".join(details[:5])) from None
+        details = {f"{_field(problem['loc'])}: {problem['msg']}" for problem in problems}
+        raise Permanent(Reason.REQUEST_MALFORMED, "; ".join(sorted(details))) from None
     return SourceKey(request.bucket, request.key)
+
+
+def _field(location: Sequence[int | str]) -> str:
+    """A field's name if it is one of ours: any other is input, which is never repeated."""
+    if not location:
+        return "body"
+    return str(location[0]) if location[0] in FIELDS else "another field"
