@@ -1,10 +1,12 @@
-"""`python -m replicator.dev`. Its imports take a moment, in which Ctrl-C is nothing out of the ordinary, either."""
+"""`python -m replicator.dev`."""
 
 import sys
 
-try:
-    from replicator.dev.command import main
-except KeyboardInterrupt:
-    sys.exit(130)
+from replicator.dev.signals import EndingSignals
 
-sys.exit(main())
+signals = EndingSignals()
+
+# Importing everything takes a moment, in which Ctrl-C already counts.
+from replicator.dev.command import main  # noqa: E402
+
+sys.exit(main(signals))

@@ -12,19 +12,19 @@ from replicator.dev import environment, samples
 from replicator.dev.errors import Interrupted, StackError
 from replicator.dev.once import run_once
 from replicator.dev.screen import Screen
-from replicator.dev.signals import call_on_signal
+from replicator.dev.signals import EndingSignals
 from replicator.dev.stack import DESTINATION_BUCKET, SOURCE_BUCKET, Stack
 
 INTERRUPTED = 128 + 2
 """What a shell says of a program that Ctrl-C ended."""
 
 
-def main() -> int:
+def main(signals: EndingSignals) -> int:
     """The process's exit code."""
     options = _parser().parse_args()
     screen = Screen(Console(highlight=False, emoji=False, markup=False))
     try:
-        return _once(options.port, screen) if options.once else _watch(options, screen)
+        return _once(options.port, screen, signals) if options.once else _watch(options, screen, signals)
     except Interrupted:
         return INTERRUPTED
     except StackError as error:
@@ -32,10 +32,10 @@ def main() -> int:
         return 1
 
 
-def _once(port: int, screen: Screen) -> int:
+def _once(port: int, screen: Screen, signals: EndingSignals) -> int:
     with tempfile.TemporaryDirectory(prefix="replicator-once-") as folder:
         stack = Stack(Path(folder), port=port, screen=screen)
-        call_on_signal(stack.end)
+        signals.then(stack.end)
         screen.say("Starting the embedded S3, Pub/Sub and Cloud Storage, and the service twice …", "dim")
         with stack:
             _introduce(stack, screen)
@@ -47,13 +47,13 @@ def _once(port: int, screen: Screen) -> int:
     return 1 if verdict.problems else 0
 
 
-def _watch(options: argparse.Namespace, screen: Screen) -> int:
+def _watch(options: argparse.Namespace, screen: Screen, signals: EndingSignals) -> int:
     source_folder, replica_root = options.source_folder.resolve(), options.replica_folder.resolve()
     replica_folder = replica_root / DESTINATION_BUCKET
     if source_folder.is_relative_to(replica_folder) or replica_folder.is_relative_to(source_folder):
         raise StackError(f"{source_folder} and {replica_folder} are inside one another: replicas would be sources")
     stack = Stack(replica_root, port=options.port, source_folder=source_folder, screen=screen)
-    call_on_signal(stack.end)
+    signals.then(stack.end)
     screen.say("Starting the embedded S3, Pub/Sub and Cloud Storage, and the service twice …", "dim")
     with stack:
         _introduce(stack, screen)
@@ -84,7 +84,9 @@ def _introduce(stack: Stack, screen: Screen) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m replicator.dev", description=__doc__)
     parser.add_argument("--once", action="store_true", help="do the main job once in a temporary folder, and judge it")
-    parser.add_argument("--port", type=int, default=8080, help="port of `replicate`; 0 is any free one (default 8080)")
+    parser.add_argument(
+        "--port", type=_port, default=8080, help="port of `replicate`; 0 is any free one (default 8080)"
+    )
     parser.add_argument(
         "--source-folder",
         type=Path,
@@ -100,3 +102,11 @@ def _parser() -> argparse.ArgumentParser:
         help=f"{DESTINATION_BUCKET}/ with the replicas appears here (default $LOCAL_GCS_PATH or local)",
     )
     return parser
+
+
+def _port(text: str) -> int:
+    """S3 takes the next one, so that the last port of all is none for us."""
+    port = int(text)
+    if not 0 <= port < 65535:
+        raise argparse.ArgumentTypeError("a port is a number from 0 to 65534")
+    return port

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
-from moto.s3.models import s3_backends
+from moto.s3.models import FakeKey, s3_backends
 from werkzeug.serving import make_server
 
 from replicator.dev.clients import s3_client
@@ -49,9 +49,10 @@ class EmbeddedS3:
 
 def _forget(bucket: str) -> None:
     """Not through the API: moto cannot list keys that XML cannot hold."""
-    for key in s3_backends[ACCOUNT]["aws"].buckets.pop(bucket).keys.values():
-        key.dispose()
     s3_backends.bucket_accounts.pop(bucket, None)
+    for key in s3_backends[ACCOUNT]["aws"].buckets.pop(bucket).keys.values():
+        if isinstance(key, FakeKey):  # and no delete marker
+            key.dispose()
 
 
 class _QuietHandler(MotoRequestHandler):

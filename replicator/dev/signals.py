@@ -8,18 +8,23 @@ from threading import Thread
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def call_on_signal(end: Callable[[], None]) -> None:
-    """Calls `end` in a thread of its own at the first signal that asks this process to end; later ones do nothing.
+class EndingSignals:
+    """Takes the signals that ask this process to end, from now on.
 
-    A handler interrupts whatever the main thread is doing, perhaps while it holds the very lock that `end` needs. Of
-    all queues, only a `SimpleQueue` may be written to there.
+    A handler interrupts whatever the main thread is doing: an import that swallows the exception, or a call that holds
+    the very lock that ending needs. So it only notes the signal, in the one kind of queue that may be written to there.
     """
-    received: SimpleQueue[int] = SimpleQueue()
 
-    def wait_and_end() -> None:
-        received.get()
-        end()
+    def __init__(self) -> None:
+        self._received: SimpleQueue[int] = SimpleQueue()
+        for number in ENDING:
+            signal.signal(number, lambda number, _frame: self._received.put(number))
 
-    Thread(target=wait_and_end, name="signals", daemon=True).start()
-    for number in ENDING:
-        signal.signal(number, lambda number, _frame: received.put(number))
+    def then(self, end: Callable[[], None]) -> None:
+        """Calls `end`, in a thread of its own, at the first signal there was or will be. Later ones do nothing."""
+
+        def wait_and_end() -> None:
+            self._received.get()
+            end()
+
+        Thread(target=wait_and_end, name="signals", daemon=True).start()

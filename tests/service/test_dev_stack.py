@@ -1,0 +1,191 @@
+"""The stack behind `make run`: the command as a person runs it, and the parts of it that need the whole."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from replicator.dev.compare import Difference, compare
+from replicator.dev.errors import StackError
+from replicator.dev.once import run_once
+from replicator.dev.sockets import bind
+from replicator.dev.stack import DESTINATION_BUCKET, SOURCE_BUCKET, Stack
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 30
+
+
+def run(*arguments, **environment):
+    return subprocess.Popen(
+        [sys.executable, "-m", "replicator.dev", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def processes_of(pid):
+    """The processes that a run has started, as the kernel knows them."""
+    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    parents = dict(map(int, line.split()) for line in listed.splitlines())
+    family = {pid}
+    while grown := {child for child, parent in parents.items() if parent in family} - family:
+        family |= grown
+    return family - {pid}
+
+
+def is_running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_for(true):
+    deadline = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.05)
+
+
+def read_until(process, word):
+    for line in process.stdout:
+        if word in line:
+            return
+    pytest.fail(f"the output ended without {word}")
+
+
+def cells(output, source):
+    """The results of one object, in order, each with its reason and path."""
+    rows = [re.split(r"  +", line) for line in output.splitlines()]
+    return [tuple(row[2:5]) for row in rows if row[0] == source]
+
+
+@pytest.fixture(scope="module")
+def once():
+    with run("--once", "--port", "0") as process:
+        output, _ = process.communicate(timeout=100)
+    return process.returncode, output
+
+
+def test_once_ends_well_and_says_so(once):
+    code, output = once
+    assert code == 0, output
+    assert re.search(r"^OK: 5 objects, \d+ bytes compared", output, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("source", "outcomes"),
+    [
+        ("empty", [("created", "destination_absent", "whole")]),
+        ("odd key/1 + 1 = 100 % 🦊.bin", [("created", "destination_absent", "whole")]),
+        ("40-mib.bin", [("created", "destination_absent", "stream")]),
+        ("5-mib.bin", [("created", "destination_absent", "whole"), ("updated", "source_changed", "whole")]),
+        ("hello.txt", [("created", "destination_absent", "whole"), ("metadata_updated", "metadata_changed", "-")]),
+        ("one-byte", [("created", "destination_absent", "whole"), ("deleted", "source_deleted", "-")]),
+    ],
+)
+def test_once_shows_what_happens_to_each_object(once, source, outcomes):
+    _, output = once
+    assert cells(output, source) == outcomes, output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_cleanly_and_leaves_no_process_behind(tmp_path, number):
+    arguments = ("--port", "0", "--source-folder", str(tmp_path / "source"))
+    with run(*arguments, LOCAL_GCS_PATH=str(tmp_path)) as process:
+        read_until(process, "40-mib.bin")
+        children = processes_of(process.pid)
+        process.send_signal(number)
+        rest, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, rest
+    assert "Traceback" not in rest
+    assert len(children) == 4  # for each target, gunicorn's arbiter and its worker
+    assert not any(map(is_running, children))
+    assert (tmp_path / DESTINATION_BUCKET / "hello.txt").read_bytes() == b"Hello from S3!\n"
+
+
+def test_a_signal_ends_it_while_it_is_still_starting(tmp_path):
+    with run("--once", "--port", "0") as process:
+        read_until(process, "Starting")
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130, rest
+    assert rest == ""
+
+
+def test_a_service_that_dies_ends_it_with_a_message(tmp_path):
+    arguments = ("--port", "0", "--source-folder", str(tmp_path / "source"))
+    with run(*arguments, LOCAL_GCS_PATH=str(tmp_path)) as process:
+        read_until(process, "40-mib.bin")
+        children = processes_of(process.pid)
+        os.kill(min(children), signal.SIGKILL)
+        rest, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1
+    assert "ended with exit code -9" in rest
+    assert not any(map(is_running, children))
+
+
+def test_a_port_in_use_is_named(tmp_path):
+    with bind(0) as taken:
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        with run("--once", "--port", port) as process:
+            output, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1
+    assert f"port {port} cannot be used" in output
+    assert "--port" in output
+    assert "Traceback" not in output
+
+
+def test_folders_inside_one_another_are_refused(tmp_path):
+    with run("--source-folder", str(tmp_path), "--replica-folder", str(tmp_path / "replicas")) as process:
+        output, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1
+    assert "inside one another" in output
+
+
+def test_a_file_that_is_dropped_appears_as_a_file_and_goes_with_it(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "before.txt").write_text("there before the start")
+    replicas = tmp_path / "local" / DESTINATION_BUCKET
+    with Stack(tmp_path / "local", source_folder=source):
+        wait_for((replicas / "before.txt").exists)
+        dropped = source / "a folder" / "1 + 1.txt"
+        dropped.parent.mkdir()
+        dropped.write_text("dropped")
+        replica = replicas / "a folder" / "1 + 1.txt"
+        wait_for(replica.exists)
+        assert replica.read_text() == "dropped"
+        dropped.unlink()
+        wait_for(lambda: not replica.exists())
+
+
+def test_what_did_not_get_through_or_was_changed_behind_its_back_is_a_problem(tmp_path):
+    unnameable = ".well-known/acme-challenge/x"
+    with Stack(tmp_path) as stack:
+        stack.s3.put_object(Bucket=SOURCE_BUCKET, Key=unnameable, Body=b"")
+        verdict = run_once(stack)
+        stack.storage.bucket(DESTINATION_BUCKET).blob("empty").upload_from_string(b"not empty")
+        differences = compare(stack.s3, SOURCE_BUCKET, stack.storage, DESTINATION_BUCKET).differences
+    assert verdict.text.startswith("FAILED")
+    missing, dead_letter = verdict.problems
+    assert missing == f"{unnameable} is missing in the destination"
+    assert dead_letter.endswith("is a dead letter")
+    assert Difference("empty", "has other bytes") in differences
+
+
+def test_a_service_that_cannot_start_is_reported_with_its_own_words(tmp_path, monkeypatch):
+    monkeypatch.setattr("replicator.dev.stack.TOPIC", "not a topic")
+    with pytest.raises(StackError, match="PUBSUB_TOPIC"), Stack(tmp_path):
+        pytest.fail("it started")

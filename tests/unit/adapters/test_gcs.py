@@ -1,0 +1,270 @@
+"""The Cloud Storage adapter when things go wrong. What a Cloud Storage that works does is in the contract suite."""
+
+import socket
+import traceback
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import google.auth
+import pytest
+import requests
+from google.auth.credentials import Credentials
+from google.auth.exceptions import DefaultCredentialsError
+
+from replicator.adapters import gcs
+from replicator.adapters.gcs import GcsDestination, connect
+from replicator.dev.cloud_storage import Answer, CloudStorageServer, Fault, Garble, LoseAnswer, Reset
+from replicator.errors import DestinationMoved, Permanent, ReplicationError, Transient
+from replicator.model import DestinationName, SourceKey
+from replicator.reasons import Reason
+from replicator.receipt import attributes_of
+from tests.fakes import InMemorySource, crc32c
+from tests.servers import cloud_storage, gcs_destination
+
+NAME = DestinationName("replica", "a-telling-name")
+DATA = b"some bytes"
+ATTRIBUTES = attributes_of(InMemorySource("source").put(SourceKey("source", "k"), DATA))
+SERVERS_TEXT = "A fault that was asked for"
+
+
+@pytest.fixture(autouse=True)
+def _single_requests_are_not_repeated_for_long(monkeypatch):
+    monkeypatch.setattr(gcs, "RETRY", gcs.RETRY.with_delay(initial=0.001, maximum=0.001).with_timeout(0.05))
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[CloudStorageServer]:
+    with cloud_storage("replica") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def destination(running) -> GcsDestination:
+    return gcs_destination(running.url)
+
+
+@pytest.fixture
+def server(running, destination) -> CloudStorageServer:
+    """A server without faults and with one object."""
+    running.faults.clear()
+    if destination.stat(NAME) is None:
+        insert(destination)
+    running.requests.clear()
+    return running
+
+
+def insert(destination: GcsDestination, if_generation: int = 0, name: DestinationName = NAME):
+    return destination.insert(name, memoryview(DATA), crc32c(DATA), ATTRIBUTES, if_generation)
+
+
+OPERATIONS = {
+    "stat": lambda destination, current: destination.stat(NAME),
+    "insert": lambda destination, current: insert(destination, current.generation),
+    "begin": lambda destination, current: destination.begin(NAME, 10, ATTRIBUTES, current.generation),
+    "update_metadata": lambda destination, current: destination.update_metadata(current, ATTRIBUTES),
+    "delete": lambda destination, current: destination.delete(current),
+    "check": lambda destination, current: destination.check("replica"),
+}
+
+STATUSES = [
+    (400, Permanent, Reason.DESTINATION_REFUSED),
+    (403, Permanent, Reason.DESTINATION_ACCESS_DENIED),
+    (405, Permanent, Reason.DESTINATION_REFUSED),
+    (409, Permanent, Reason.DESTINATION_REFUSED),
+    (429, Transient, Reason.DESTINATION_UNAVAILABLE),
+    (500, Transient, Reason.DESTINATION_UNAVAILABLE),
+    (502, Transient, Reason.DESTINATION_UNAVAILABLE),
+    (503, Transient, Reason.DESTINATION_UNAVAILABLE),
+    (504, Transient, Reason.DESTINATION_UNAVAILABLE),
+]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize(("status", "kind", "reason"), STATUSES)
+def test_what_cloud_storage_answers_becomes_one_of_our_errors(server, destination, operation, status, kind, reason):
+    current = destination.stat(NAME)
+    server.faults.add(Fault(Answer(status), times=None))
+    with pytest.raises(kind) as raised:
+        OPERATIONS[operation](destination, current)
+    assert raised.value.reason is reason
+    assert_says_nothing_of_the_request(raised.value)
+
+
+class _Token(Credentials):
+    """A token that is renewed as often as is asked for, and never accepted."""
+
+    def refresh(self, request) -> None:
+        self.token = "a-token"
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_credentials_that_are_not_accepted_are_a_denied_access(server, destination, operation, monkeypatch):
+    current = destination.stat(NAME)
+    monkeypatch.setattr(google.auth, "default", lambda **_: (_Token(), "project"))
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
+    authorised = GcsDestination(connect(emulated=False, pool_size=1), 1)
+    server.faults.add(Fault(Answer(401), times=None))
+    with pytest.raises(Permanent) as denied:
+        OPERATIONS[operation](authorised, current)
+    assert denied.value.reason is Reason.DESTINATION_ACCESS_DENIED
+    assert_says_nothing_of_the_request(denied.value)
+    assert "a-token" not in repr(denied.value)
+
+
+def assert_says_nothing_of_the_request(error: ReplicationError) -> None:
+    said = f"{error!r} {error} {error.args} {error.detail}"
+    assert SERVERS_TEXT not in said
+    assert "http" not in said
+    assert NAME.name not in said
+
+
+@pytest.mark.parametrize("operation", ["insert", "begin", "update_metadata", "delete"])
+def test_a_condition_that_failed_is_a_destination_that_moved(server, destination, operation):
+    current = destination.stat(NAME)
+    server.faults.add(Fault(Answer(412)))
+    with pytest.raises(DestinationMoved):
+        OPERATIONS[operation](destination, current)
+
+
+@pytest.mark.parametrize("operation", ["insert", "begin", "check"])
+def test_a_404_to_what_makes_objects_is_a_missing_bucket(server, destination, operation):
+    current = destination.stat(NAME)
+    server.faults.add(Fault(Answer(404)))
+    with pytest.raises(Permanent) as missing:
+        OPERATIONS[operation](destination, current)
+    assert missing.value.reason is Reason.DESTINATION_BUCKET_NOT_FOUND
+
+
+@pytest.mark.parametrize("operation", ["update_metadata", "delete"])
+def test_a_404_to_what_needs_an_object_is_a_destination_that_moved(server, destination, operation):
+    current = destination.stat(NAME)
+    server.faults.add(Fault(Answer(404)))
+    with pytest.raises(DestinationMoved):
+        OPERATIONS[operation](destination, current)
+
+
+def test_writing_to_a_missing_bucket_says_that_it_is_missing(server, destination):
+    for write in (
+        lambda: insert(destination, name=DestinationName("missing", "k")),
+        lambda: destination.begin(DestinationName("missing", "k"), 10, ATTRIBUTES, 0),
+    ):
+        with pytest.raises(Permanent) as missing:
+            write()
+        assert missing.value.reason is Reason.DESTINATION_BUCKET_NOT_FOUND
+
+
+def test_bytes_that_do_not_match_their_checksum_are_transient_and_nothing_is_written(server, destination):
+    name = DestinationName("replica", "corrupt")
+    with pytest.raises(Transient) as corrupt:
+        destination.insert(name, memoryview(DATA), crc32c(b"other"), ATTRIBUTES, 0)
+    assert corrupt.value.reason is Reason.CHECKSUM_MISMATCH
+    assert destination.stat(name) is None
+    assert server.requests.count("DELETE") == 0
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_connection_that_breaks_every_time_is_transient(server, destination, operation):
+    current = destination.stat(NAME)
+    server.faults.add(Fault(Reset(), times=None))
+    with pytest.raises(Transient) as broken:
+        OPERATIONS[operation](destination, current)
+    assert broken.value.reason is Reason.DESTINATION_UNAVAILABLE
+    assert_says_nothing_of_the_request(broken.value)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_server_that_is_down_is_transient(server, destination, operation):
+    current = destination.stat(NAME)
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        down = gcs_destination("http://{}:{}".format(*unused.getsockname()))
+        with pytest.raises(Transient) as refused:
+            OPERATIONS[operation](down, current)
+    assert refused.value.reason is Reason.DESTINATION_UNAVAILABLE
+    assert_says_nothing_of_the_request(refused.value)
+
+
+GARBAGE = [b"<html>a proxy's page</html>", b"", b"[]", b'"text"', b"{}", b'{"generation": "x"}', b"\xff\xfe"]
+
+
+@pytest.mark.parametrize("operation", ["stat", "insert", "update_metadata"])
+@pytest.mark.parametrize("body", GARBAGE)
+def test_an_answer_that_is_no_object_is_transient(server, destination, operation, body):
+    current = destination.stat(NAME)
+    server.faults.add(Fault(Garble(body), times=None))
+    with pytest.raises(Transient) as garbled:
+        OPERATIONS[operation](destination, current)
+    assert garbled.value.reason is Reason.DESTINATION_UNAVAILABLE
+    assert_says_nothing_of_the_request(garbled.value)
+
+
+def test_a_check_answered_with_garbage_is_transient(server, destination):
+    server.faults.add(Fault(Garble(), times=None))
+    with pytest.raises(Transient) as garbled:
+        destination.check("replica")
+    assert garbled.value.reason is Reason.DESTINATION_UNAVAILABLE
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_one_failure_in_passing_is_repeated_by_the_library(server, destination, operation):
+    current = destination.stat(NAME)
+    server.faults.add(Fault(Answer(503)))
+    OPERATIONS[operation](destination, current)
+    assert server.faults.pending == []
+
+
+def test_an_insert_whose_answer_is_lost_does_not_write_twice(server, destination):
+    name = DestinationName("replica", "lost-answer")
+    server.faults.add(Fault(LoseAnswer(), method="POST"))
+    with pytest.raises(DestinationMoved):
+        insert(destination, name=name)
+    found = destination.stat(name)
+    assert (found.size, found.receipt, found.metageneration) == (len(DATA), ATTRIBUTES.receipt, 1)
+
+
+def test_a_check_names_the_permissions_that_are_missing(server, destination):
+    server.faults.add(Fault(Garble(b'{"permissions": ["storage.objects.create", "storage.objects.get"]}')))
+    with pytest.raises(Permanent) as missing:
+        destination.check("replica")
+    assert missing.value.reason is Reason.DESTINATION_ACCESS_DENIED
+    assert missing.value.detail == "missing storage.objects.delete, storage.objects.update"
+
+
+def test_a_destination_that_moved_shows_no_session_uri_in_its_traceback(server, destination):
+    current = destination.stat(NAME)
+    server.faults.add(Fault(Answer(412)))
+    with pytest.raises(DestinationMoved) as moved:
+        destination.begin(NAME, 10, ATTRIBUTES, current.generation)
+    assert "upload_id" not in "".join(traceback.format_exception(moved.value))
+
+
+def test_both_schemes_have_as_many_connections_as_were_asked_for(server, monkeypatch):
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
+    client = connect(emulated=True, pool_size=23)
+    uploads: list[requests.Session] = []
+    monkeypatch.setattr("replicator.adapters.gcs.GcsUploadSession", lambda http, *rest: uploads.append(http))
+    GcsDestination(client, pool_size=23).begin(DestinationName("replica", "pool"), 10, ATTRIBUTES, 0)
+    for session in (client._http, uploads[0]):
+        for scheme in ("http://", "https://"):
+            pool = session.get_adapter(f"{scheme}storage.googleapis.com").poolmanager.connection_pool_kw
+            assert pool["maxsize"] == 23
+
+
+def test_without_google_credentials_the_error_says_so(monkeypatch):
+    def none(**_):
+        raise DefaultCredentialsError("a path that should not be shown")
+
+    monkeypatch.setattr(google.auth, "default", none)
+    with pytest.raises(Transient) as missing:
+        connect(emulated=False, pool_size=1)
+    assert missing.value.reason is Reason.CREDENTIALS_UNAVAILABLE
+    assert "path" not in str(missing.value)
+
+
+def test_an_upload_without_a_session_is_transient():
+    answer = requests.Response()
+    answer.status_code = 200
+    client = SimpleNamespace(api_endpoint="", _http=SimpleNamespace(request=lambda *_, **__: answer))
+    with pytest.raises(Transient) as garbled:
+        GcsDestination(client, 1).begin(NAME, 10, ATTRIBUTES, 0)
+    assert garbled.value.reason is Reason.DESTINATION_UNAVAILABLE

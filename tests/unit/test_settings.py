@@ -1,0 +1,259 @@
+"""The configuration: what each variable does, what holds without it, and that an error names it and not its value."""
+
+import os
+import re
+from unittest.mock import patch
+
+import pytest
+
+from replicator.rules import Deletes, Foreign, Rule
+from replicator.settings import (
+    Auth,
+    ConfigurationError,
+    IngestSettings,
+    ReplicateSettings,
+    ServerSettings,
+    Target,
+    load_env_file,
+)
+
+REPLICATE = {"SOURCE_S3_BUCKETS": "source", "TARGET_GCS_BUCKET": "replica", "AUTH": "iam"}
+INGEST = {"INGEST_SECRETS": "0123456789abcdef", "PUBSUB_TOPIC": "projects/p/topics/t"}
+ALL = {name.upper() for kind in (ReplicateSettings, IngestSettings) for name in kind.model_fields}
+VALUE = "do-not-show-this"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_set(monkeypatch, tmp_path):
+    for name in ALL:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def replicate(monkeypatch, **variables: str) -> ReplicateSettings:
+    for name, value in {**REPLICATE, **variables}.items():
+        monkeypatch.setenv(name, value)
+    return ReplicateSettings.load()
+
+
+def ingest(monkeypatch, **variables: str) -> IngestSettings:
+    for name, value in {**INGEST, **variables}.items():
+        monkeypatch.setenv(name, value)
+    return IngestSettings.load()
+
+
+LOADERS = {"replicate": replicate, "ingest": ingest}
+
+
+# --- Defaults and values ----------------------------------------------------------------------------------------------
+
+
+def test_what_holds_where_nothing_is_set(monkeypatch):
+    settings = replicate(monkeypatch)
+    assert settings.model_dump() == {
+        "function_target": Target.REPLICATE,
+        "host": "0.0.0.0",  # noqa: S104
+        "port": 8080,
+        "concurrency": 80,
+        "log_level": "INFO",
+        "google_cloud_project": None,
+        "source_s3_buckets": ("source",),
+        "target_gcs_bucket": "replica",
+        "deletes": Deletes.IGNORE,
+        "foreign": Foreign.OVERWRITE,
+        "k_service": None,
+        "auth": Auth.IAM,
+        "storage_emulator_host": None,
+        "aws_region": None,
+        "aws_credentials_secret": None,
+        "aws_credentials_max_age": 300,
+        "max_retries": 3,
+        "retry_delay": 0.5,
+        "retry_backoff": 2.0,
+        "deadline_seconds": 540,
+        "chunk_size": 1024**2,
+    }
+
+
+def test_the_server_needs_no_variable():
+    assert ServerSettings.load().function_target is Target.REPLICATE
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "value"),
+    [
+        ("FUNCTION_TARGET", "ingest", Target.INGEST),
+        ("HOST", "127.0.0.1", "127.0.0.1"),
+        ("PORT", "9000", 9000),
+        ("CONCURRENCY", "1000", 1000),
+        ("LOG_LEVEL", "DEBUG", "DEBUG"),
+        ("GOOGLE_CLOUD_PROJECT", "p", "p"),
+        ("TARGET_GCS_BUCKET", "other", "other"),
+        ("DELETES", "propagate", Deletes.PROPAGATE),
+        ("FOREIGN", "keep", Foreign.KEEP),
+        ("K_SERVICE", "replicator", "replicator"),
+        ("STORAGE_EMULATOR_HOST", "http://localhost:1", "http://localhost:1"),
+        ("AWS_REGION", "eu-west-1", "eu-west-1"),
+        ("AWS_CREDENTIALS_SECRET", "projects/p/secrets/s", "projects/p/secrets/s"),
+        ("AWS_CREDENTIALS_SECRET", "projects/p/secrets/s/versions/7", "projects/p/secrets/s/versions/7"),
+        ("AWS_CREDENTIALS_MAX_AGE", "60", 60.0),
+        ("MAX_RETRIES", "0", 0),
+        ("RETRY_DELAY", "0", 0.0),
+        ("RETRY_BACKOFF", "1", 1.0),
+        ("DEADLINE_SECONDS", "0.5", 0.5),
+        ("CHUNK_SIZE", "65536", 65536),
+    ],
+)
+def test_a_variable_sets_what_it_is_named_after(monkeypatch, variable, text, value):
+    settings = replicate(monkeypatch, **{variable: text})
+    assert getattr(settings, variable.lower()) == value
+
+
+def test_an_empty_variable_is_an_absent_one(monkeypatch):
+    optional = {name: "" for name in ALL if name not in REPLICATE}
+    assert replicate(monkeypatch, **optional) == replicate(monkeypatch)
+
+
+def test_variables_are_read_whatever_their_case(monkeypatch):
+    monkeypatch.setenv("max_retries", "7")
+    assert replicate(monkeypatch).max_retries == 7
+
+
+def test_settings_do_not_change(monkeypatch):
+    settings = replicate(monkeypatch)
+    with pytest.raises(ValueError, match="frozen"):
+        settings.max_retries = 7
+
+
+@pytest.mark.parametrize(
+    ("text", "buckets"),
+    [
+        ("one", ("one",)),
+        ("one,two", ("one", "two")),
+        (" one , two ,", ("one", "two")),
+        (",one,,two,", ("one", "two")),
+    ],
+)
+def test_source_buckets_are_separated_by_commas(monkeypatch, text, buckets):
+    assert replicate(monkeypatch, SOURCE_S3_BUCKETS=text).source_s3_buckets == buckets
+
+
+def test_the_one_rule_is_what_the_variables_say(monkeypatch):
+    settings = replicate(monkeypatch, SOURCE_S3_BUCKETS="a,b", DELETES="propagate", FOREIGN="keep")
+    assert settings.rules == (Rule("default", frozenset({"a", "b"}), "replica", Deletes.PROPAGATE, Foreign.KEEP),)
+
+
+def test_ingest_secrets_are_separated_by_commas(monkeypatch):
+    settings = ingest(monkeypatch, INGEST_SECRETS=" 0123456789abcdef, fedcba9876543210 ,")
+    assert [secret.get_secret_value() for secret in settings.ingest_secrets] == ["0123456789abcdef", "fedcba9876543210"]
+
+
+def test_printed_settings_show_no_secret(monkeypatch):
+    settings = ingest(monkeypatch)
+    assert "0123456789abcdef" not in f"{settings} {settings!r} {settings.model_dump()} {settings.model_dump_json()}"
+
+
+def test_a_file_stands_in_for_what_the_environment_lacks_for_the_sdks_too(monkeypatch, tmp_path):
+    (tmp_path / ".env").write_text("MAX_RETRIES=7\nRETRY_DELAY=7\nAWS_ACCESS_KEY_ID=from-the-file\n")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    monkeypatch.setenv("RETRY_DELAY", "8")
+    with patch.dict(os.environ):
+        load_env_file()
+        settings = replicate(monkeypatch)
+        assert os.environ["AWS_ACCESS_KEY_ID"] == "from-the-file"
+    assert (settings.max_retries, settings.retry_delay) == (7, 8)
+
+
+def test_a_file_is_read_only_where_it_is_asked_for_and_there_need_not_be_one(monkeypatch, tmp_path):
+    before = dict(os.environ)
+    load_env_file()
+    assert dict(os.environ) == before
+    (tmp_path / ".env").write_text("MAX_RETRIES=7\n")
+    assert replicate(monkeypatch).max_retries == 3
+
+
+def test_every_variable_is_described():
+    for kind in (ReplicateSettings, IngestSettings):
+        assert all(field.description for field in kind.model_fields.values())
+
+
+# --- Errors -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("target", "variable"),
+    [
+        ("replicate", "SOURCE_S3_BUCKETS"),
+        ("replicate", "TARGET_GCS_BUCKET"),
+        ("replicate", "AUTH"),
+        ("ingest", "INGEST_SECRETS"),
+        ("ingest", "PUBSUB_TOPIC"),
+    ],
+)
+def test_a_variable_that_is_missing_is_named(monkeypatch, target, variable):
+    with pytest.raises(ConfigurationError, match=rf"^{variable}: [^;]+$"):
+        LOADERS[target](monkeypatch, **{variable: ""})
+
+
+def test_all_that_is_missing_is_named_at_once():
+    with pytest.raises(ConfigurationError) as missing:
+        ReplicateSettings.load()
+    assert {"SOURCE_S3_BUCKETS", "TARGET_GCS_BUCKET"} <= set(re.findall("[A-Z0-9_]{5,}", str(missing.value)))
+
+
+@pytest.mark.parametrize(
+    ("target", "variable", "values"),
+    [
+        ("replicate", "FUNCTION_TARGET", [VALUE]),
+        ("replicate", "PORT", [VALUE, "80.5", "-1", "65536"]),
+        ("replicate", "CONCURRENCY", [VALUE, "0", "1001"]),
+        ("replicate", "LOG_LEVEL", [VALUE, "debug", "TRACE"]),
+        ("replicate", "SOURCE_S3_BUCKETS", [",", " , ,"]),
+        ("replicate", "TARGET_GCS_BUCKET", ["ab"]),
+        ("replicate", "DELETES", [VALUE, "true"]),
+        ("replicate", "FOREIGN", [VALUE, "KEEP"]),
+        ("replicate", "AUTH", [VALUE, "false"]),
+        ("replicate", "AWS_CREDENTIALS_SECRET", [VALUE, f"projects/p/secrets/{VALUE}/versions", "secrets/s"]),
+        ("replicate", "AWS_CREDENTIALS_MAX_AGE", [VALUE, "0", "-1", "nan"]),
+        ("replicate", "MAX_RETRIES", [VALUE, "-1", "1.5"]),
+        ("replicate", "RETRY_DELAY", [VALUE, "-1", "nan"]),
+        ("replicate", "RETRY_BACKOFF", [VALUE, "0.5", "nan"]),
+        ("replicate", "DEADLINE_SECONDS", [VALUE, "0", "-1", "nan"]),
+        ("replicate", "CHUNK_SIZE", [VALUE, "0", "65535"]),
+        ("ingest", "INGEST_SECRETS", ["fifteen-letters", f"{VALUE},{VALUE[:15]}", ","]),
+        ("ingest", "PUBSUB_TOPIC", [VALUE, f"projects/p/{VALUE}", f"projects/p/topics/{VALUE}/more"]),
+    ],
+)
+def test_a_wrong_value_is_an_error_that_names_the_variable_and_never_the_value(monkeypatch, target, variable, values):
+    for value in values:
+        with pytest.raises(ConfigurationError) as wrong:
+            LOADERS[target](monkeypatch, **{variable: value})
+        assert str(wrong.value).startswith(f"{variable}: "), value
+        assert VALUE[:15] not in f"{wrong.value} {wrong.value!r}"
+        assert wrong.value.__suppress_context__
+        assert len(value) < 6 or value not in str(wrong.value)
+
+
+# --- Never open by accident -------------------------------------------------------------------------------------------
+
+
+def test_outside_cloud_run_who_checks_callers_must_be_said(monkeypatch):
+    with pytest.raises(ConfigurationError, match=r"^AUTH: required outside Cloud Run$"):
+        replicate(monkeypatch, AUTH="")
+
+
+def test_on_cloud_run_it_is_cloud_run(monkeypatch):
+    assert replicate(monkeypatch, AUTH="", K_SERVICE="replicator").auth in (None, Auth.IAM)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_nobody_checks_callers_only_on_the_loopback_interface(monkeypatch, host):
+    assert replicate(monkeypatch, AUTH="none", HOST=host).auth is Auth.NONE
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "", "::", "10.0.0.1", "127.0.0.1.example.com", "LOCALHOST"])  # noqa: S104
+@pytest.mark.parametrize("service", ["", "replicator"])
+def test_nobody_checks_callers_nowhere_else(monkeypatch, host, service):
+    with pytest.raises(ConfigurationError, match=r"^AUTH: "):
+        replicate(monkeypatch, AUTH="none", HOST=host, K_SERVICE=service)
