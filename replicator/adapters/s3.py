@@ -87,7 +87,9 @@ class S3Source:
         """A HEAD's error has no body, so it does not tell a missing key from a missing bucket, nor a denied key from
         expired credentials. A GET's does."""
         try:
-            response = self._call(lambda: self._client.get_object(Bucket=key.bucket, Key=key.key))
+            response = self._call(
+                lambda: self._client.get_object(Bucket=key.bucket, Key=key.key, ChecksumMode="ENABLED")
+            )
         except ClientError as error:
             if _code(error) in ("NoSuchKey", "NoSuchVersion"):
                 return None
@@ -258,7 +260,7 @@ def _raise_translated(error: ClientError) -> NoReturn:
     if status == 429 or status >= 500 or code in ("SlowDown", "RequestTimeout", "RequestTimeTooSkewed"):
         raise Transient(Reason.SOURCE_UNAVAILABLE, f"status {status}") from error
     if status in (401, 403):
-        raise Permanent(Reason.SOURCE_ACCESS_DENIED, "AccessDenied") from error
+        raise Permanent(Reason.SOURCE_ACCESS_DENIED, f"status {status}") from error
     raise Permanent(Reason.SOURCE_REFUSED, f"status {status}") from error
 
 

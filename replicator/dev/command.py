@@ -84,9 +84,7 @@ def _introduce(stack: Stack, screen: Screen) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m replicator.dev", description=__doc__)
     parser.add_argument("--once", action="store_true", help="do the main job once in a temporary folder, and judge it")
-    parser.add_argument(
-        "--port", type=_port, default=8080, help="port of `replicate`; 0 is any free one (default 8080)"
-    )
+    parser.add_argument("--port", type=port, default=8080, help="port of `replicate`; 0 is any free one (default 8080)")
     parser.add_argument(
         "--source-folder",
         type=Path,
@@ -104,9 +102,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _port(text: str) -> int:
+def port(text: str) -> int:
     """S3 takes the next one, so that the last port of all is none for us."""
-    port = int(text)
-    if not 0 <= port < 65535:
+    number = int(text)
+    if not 0 <= number < 65535:
         raise argparse.ArgumentTypeError("a port is a number from 0 to 65534")
-    return port
+    return number

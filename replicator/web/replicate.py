@@ -1,6 +1,7 @@
 """The doors of the target `replicate`."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from time import perf_counter
 
 from werkzeug.wrappers import Request, Response
@@ -60,7 +61,7 @@ class ReplicateDoors:
             raise Permanent(Reason.REQUEST_MALFORMED, error.detail) from None
         if looks_like_event(document):
             return self._follow(document)
-        result = self._run(read_direct(document), Occasion("direct"), self._engine().new_deadline())
+        result = self._run(read_direct(document), Occasion("direct"), self._deadline())
         return direct_answer(result) if isinstance(result, Outcome) else error_answer(result)
 
     def event(self, request: Request) -> Response:
@@ -69,13 +70,13 @@ class ReplicateDoors:
 
     def _follow(self, document: object) -> Response:
         notices, attempt = parse_document(document), _delivery_attempt(document)
-        deadline = self._engine().new_deadline()
+        deadline = self._deadline()
         failures = [failure for notice in notices if (failure := self._follow_notice(notice, attempt, deadline))]
         # The status matters to people only: whatever it is, Pub/Sub delivers the message as a whole again.
         return error_answer(max(failures, key=error_status)) if failures else acknowledged()
 
     def _follow_notice(
-        self, notice: Notice, delivery_attempt: int | None, deadline: Deadline
+        self, notice: Notice, delivery_attempt: int | None, deadline: Callable[[], Deadline]
     ) -> ReplicationError | None:
         if isinstance(notice, IgnoredEvent):
             log_ignored(notice, Occasion("event", delivery_attempt=delivery_attempt))
@@ -83,10 +84,10 @@ class ReplicateDoors:
         result = self._run(notice.source, Occasion("event", notice, delivery_attempt), deadline)
         return result if isinstance(result, ReplicationError) else None
 
-    def _run(self, key: SourceKey, occasion: Occasion, deadline: Deadline) -> Outcome | ReplicationError:
+    def _run(self, key: SourceKey, occasion: Occasion, deadline: Callable[[], Deadline]) -> Outcome | ReplicationError:
         started = perf_counter()
         try:
-            outcome = self._engine().replicate(key, deadline)
+            outcome = self._engine().replicate(key, deadline())
         except ReplicationError as error:
             log_failure(error, key, occasion, perf_counter() - started)
             return error
@@ -95,6 +96,10 @@ class ReplicateDoors:
             return Transient(Reason.UNEXPECTED)
         log_outcome(outcome, occasion, perf_counter() - started)
         return outcome
+
+    def _deadline(self) -> Callable[[], Deadline]:
+        """One deadline for the whole request. It begins with the first change: an ignored event needs no engine."""
+        return cache(lambda: self._engine().new_deadline())
 
 
 def _delivery_attempt(document: object) -> int | None:

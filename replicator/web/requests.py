@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.wrappers import Request
 
 from replicator.errors import Permanent
@@ -37,6 +37,8 @@ def read_body(request: Request) -> bytes:
         body = request.get_data(cache=False)
     except RequestEntityTooLarge:
         raise _too_large() from None
+    except ClientDisconnected:
+        raise Permanent(Reason.REQUEST_MALFORMED, "the body ends early") from None
     if len(body) > MAX_BODY_BYTES:
         raise _too_large()
     return body

@@ -129,7 +129,7 @@ def test_a_condition_that_failed_is_a_destination_that_moved(server, destination
 @pytest.mark.parametrize("operation", ["insert", "begin", "check"])
 def test_a_404_to_what_makes_objects_is_a_missing_bucket(server, destination, operation):
     current = destination.stat(NAME)
-    server.faults.add(Fault(Answer(404)))
+    server.faults.add(Fault(Answer(404), times=None))
     with pytest.raises(Permanent) as missing:
         OPERATIONS[operation](destination, current)
     assert missing.value.reason is Reason.DESTINATION_BUCKET_NOT_FOUND
@@ -138,7 +138,7 @@ def test_a_404_to_what_makes_objects_is_a_missing_bucket(server, destination, op
 @pytest.mark.parametrize("operation", ["update_metadata", "delete"])
 def test_a_404_to_what_needs_an_object_is_a_destination_that_moved(server, destination, operation):
     current = destination.stat(NAME)
-    server.faults.add(Fault(Answer(404)))
+    server.faults.add(Fault(Answer(404), times=None))
     with pytest.raises(DestinationMoved):
         OPERATIONS[operation](destination, current)
 

@@ -23,10 +23,12 @@ class Endpoint:
     lock: threading.Lock = field(default_factory=threading.Lock)
     released: threading.Event = field(default_factory=threading.Event)
     full: threading.Barrier | None = None
+    arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
     def next_status(self, headers, body) -> int:
         with self.lock:
             self.requests.append((headers, json.loads(body)))
+            self.arrived.release()
             return self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
 
 
