@@ -17,7 +17,6 @@ from replicator.reasons import Reason
 from tests.fakes import InMemorySource
 from tests.servers import moto, s3_client, s3_source
 
-
 TEXT = ContentHeaders("text/plain")
 
 
