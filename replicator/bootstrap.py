@@ -38,23 +38,6 @@ def check_configuration() -> None:
         raise SystemExit(f"configuration: {error}") from None
 
 
-@cache
-def replicate_doors() -> ReplicateDoors:
-    """The doors of the target `replicate`, the same for the whole process."""
-    settings = ReplicateSettings.load()
-    configure(settings.log_level, settings.google_cloud_project)
-    return ReplicateDoors(_once(lambda: build_engine(settings)))
-
-
-@cache
-def ingest_doors() -> IngestDoors:
-    """The doors of the target `ingest`, the same for the whole process."""
-    settings = IngestSettings.load()
-    configure(settings.log_level, settings.google_cloud_project)
-    secrets = [secret.get_secret_value() for secret in settings.ingest_secrets]
-    return IngestDoors(_once(lambda: build_publisher(settings)), secrets)
-
-
 def build_engine(settings: ReplicateSettings) -> Engine:
     """The engine on the real S3 and Cloud Storage, or on whatever the SDKs' own variables name instead."""
     from replicator.adapters import gcs, s3  # noqa: PLC0415  what a target does not use is not imported
@@ -88,6 +71,19 @@ def _once(build: Callable[[], T]) -> Callable[[], T]:
     return get
 
 
+def _build_replicate_doors() -> ReplicateDoors:
+    settings = ReplicateSettings.load()
+    configure(settings.log_level, settings.google_cloud_project)
+    return ReplicateDoors(_once(lambda: build_engine(settings)))
+
+
+def _build_ingest_doors() -> IngestDoors:
+    settings = IngestSettings.load()
+    configure(settings.log_level, settings.google_cloud_project)
+    secrets = [secret.get_secret_value() for secret in settings.ingest_secrets]
+    return IngestDoors(_once(lambda: build_publisher(settings)), secrets)
+
+
 def _key_store(settings: ReplicateSettings) -> KeyStore | None:
     if settings.aws_credentials_secret is None:
         return None
@@ -96,3 +92,10 @@ def _key_store(settings: ReplicateSettings) -> KeyStore | None:
     return secrets.SecretManagerKeys(
         secrets.connect(), settings.aws_credentials_secret, settings.aws_credentials_max_age
     )
+
+
+replicate_doors = _once(_build_replicate_doors)
+"""The doors of the target `replicate`, the same for the whole process."""
+
+ingest_doors = _once(_build_ingest_doors)
+"""The doors of the target `ingest`, the same for the whole process."""

@@ -66,7 +66,11 @@ class Engine:
         rule = rule_for(self.rules, key)
         if rule is None:
             return Outcome(Result.IGNORED, Reason.BUCKET_NOT_IN_RULES, key)
-        return self.retry.run(lambda: self.reconciler.reconcile(key, rule, deadline), deadline)
+        outcome = self.retry.run(lambda: self.reconciler.reconcile(key, rule, deadline), deadline)
+        if outcome.attempts > 1 and outcome.result is Result.UNCHANGED and outcome.reason is Reason.SOURCE_NOT_FOUND:
+            # An earlier attempt's insert, whose answer was lost, may still land. The next delivery looks again.
+            raise Transient(Reason.DESTINATION_UNAVAILABLE, "a write of an earlier attempt may still be under way")
+        return outcome
 
     def checks(self) -> Mapping[str, Callable[[], None]]:
         """One check for each bucket the rules name, by its URI; a check raises when its bucket cannot be used."""

@@ -78,7 +78,8 @@ class SourceObject:
     """What S3 says an object is now. An absent object is `None`.
 
     `version_id` is `None` where the bucket has no versions; S3's literal "null" version counts as none.
-    `checksum` is one that covers the whole object and that we can compute, or `None`.
+    `checksum` is one that covers the whole object and that we can compute, or `None`; `md5` is known of some objects
+    beside it.
     `last_modified` has S3's resolution of one second.
     """
 
@@ -90,6 +91,7 @@ class SourceObject:
     headers: ContentHeaders = ContentHeaders()
     metadata: Mapping[str, str] = field(default_factory=dict)
     checksum: Checksum | None = None
+    md5: bytes | None = None
     storage_class: str = "STANDARD"
     archived: bool = False
 

@@ -179,7 +179,7 @@ def _accepts_custom_time(destination: DestinationObject, source: SourceObject) -
 
 def _same_bytes(destination: DestinationObject, source: SourceObject) -> bool:
     """Whether sizes are equal and some checksum that both sides have is equal. Without one, nothing is assumed."""
-    if source.checksum is None or source.size != destination.size:
+    if source.size != destination.size:
         return False
-    known = {"CRC32C": destination.crc32c, "MD5": destination.md5}
-    return known.get(source.checksum.algorithm) == source.checksum.digest
+    crc32c = source.checksum.digest if source.checksum and source.checksum.algorithm == "CRC32C" else None
+    return crc32c == destination.crc32c or (source.md5 is not None and source.md5 == destination.md5)

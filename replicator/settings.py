@@ -100,7 +100,7 @@ class ReplicateSettings(ServerSettings):
     retry_delay: float = Field(0.5, ge=0, description="Seconds before the first of them.")
     retry_backoff: float = Field(2.0, ge=1, description="Factor by which each delay exceeds the one before.")
     deadline_seconds: float = Field(
-        540, gt=0, description="Time for all attempts together; shorter than ack deadline and request timeout."
+        480, gt=0, description="Time for one request; two minutes less than ack deadline and request timeout."
     )
     chunk_size: int = Field(1024**2, ge=64 * 1024, description="Bytes in one read-ahead buffer; each stream has four.")
 

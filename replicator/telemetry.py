@@ -24,6 +24,7 @@ def configure(level: str, project: str | None) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # its warnings quote URLs, and a session URI is a secret
     logger.setLevel(level)
 
 
@@ -75,10 +76,12 @@ def log_published(message_id: str, attributes: dict[str, str]) -> None:
     _log(logging.INFO, "published", {"result": "published", "message_id": message_id, **attributes})
 
 
-def log_unexpected(error: Exception) -> None:
+def log_unexpected(error: Exception, source: SourceKey | None = None, occasion: Occasion | None = None) -> None:
     """Where an error that nobody foresaw came from. Its text stays out: it may hold anything."""
+    about = _occasion_fields(source, occasion) if occasion else {}
     frames = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
-    _log(logging.ERROR, "failed: unexpected", {"reason": "unexpected", "kind": type(error).__name__, "stack": frames})
+    fields = {"result": "failed", "reason": "unexpected", "kind": type(error).__name__, "stack": frames}
+    _log(logging.ERROR, "failed: unexpected", {**about, **fields})
 
 
 def outcome_fields(outcome: Outcome) -> dict[str, Any]:
@@ -104,6 +107,7 @@ def _occasion_fields(source: SourceKey | None, occasion: Occasion) -> dict[str, 
         "source": str(source) if source else None,
         "event": change.kind if change else None,
         "event_id": change.event_id if change else None,
+        "version_id": change.version_id if change else None,
         "sequencer": change.sequencer if change else None,
         "delivery_attempt": occasion.delivery_attempt,
     }
@@ -122,10 +126,11 @@ def _log(level: int, message: str, fields: dict[str, Any]) -> None:
 
 
 class _Handler(StructuredLogHandler):
-    """Leaves out what the library would add: the request's URL and headers, which may hold anything, and itself."""
+    """Leaves out what the library would add: the request's URL and headers, an error's text, and itself."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.http_request = {}
+        record.exc_info = record.exc_text = None
         return bool(super().filter(record))
 
     def emit_instrumentation_info(self) -> None:

@@ -55,6 +55,7 @@ class InMemorySource:
             size=len(data),
             headers=ContentHeaders(content_type="text/plain"),
             checksum=Checksum("MD5", md5.digest()),
+            md5=md5.digest(),
         )
         state = replace(state, **properties)  # type: ignore[arg-type]
         with self._lock:

@@ -18,21 +18,19 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 
 from replicator.adapters.gcs_insert import MultipartBody
 from replicator.adapters.gcs_resource import answered_object, destination_object, resource_of
-from replicator.adapters.gcs_upload import GcsUploadSession
+from replicator.adapters.gcs_upload import TIMEOUT, GcsUploadSession
 from replicator.errors import DestinationMoved, Permanent, Transient
 from replicator.model import Attributes, DestinationName, DestinationObject
 from replicator.ports import UploadSession
 from replicator.reasons import Reason
 
-TIMEOUT = (5, 60)
-"""Seconds to connect, and seconds without a byte while an answer is awaited."""
-
 RETRY = DEFAULT_RETRY.with_delay(initial=0.25, multiplier=2, maximum=2).with_timeout(5)
 """The library's retry of a single request, shortened from two minutes: the attempt as a whole is repeated anyway. It is
 safe for every write here, since each has its preconditions."""
 
-NEEDED_PERMISSIONS = [f"storage.objects.{verb}" for verb in ("create", "delete", "get", "update")]
-SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
+NEEDED_PERMISSIONS = [f"storage.objects.{verb}" for verb in ("create", "delete", "get", "list", "update")]
+SCOPE = "https://www.googleapis.com/auth/devstorage.full_control"
+"""`devstorage.read_write` does not allow `objects.patch`, whatever the roles are."""
 
 
 def connect(emulated: bool, pool_size: int) -> Client:
@@ -160,7 +158,7 @@ def _translated(not_found: Exception | None = None) -> Iterator[None]:
         raise not_found or Permanent(Reason.DESTINATION_BUCKET_NOT_FOUND) from error
     except (api.Forbidden, api.Unauthorized) as error:
         raise Permanent(Reason.DESTINATION_ACCESS_DENIED, f"status {error.code}") from error
-    except (api.TooManyRequests, api.ServerError, api.RetryError) as error:
+    except (api.TooManyRequests, api.Conflict, api.ServerError, api.RetryError) as error:
         raise Transient(Reason.DESTINATION_UNAVAILABLE, type(error).__name__) from error
     except api.BadRequest as error:
         if "crc32c" in error.message.lower():

@@ -8,6 +8,8 @@ import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+PIECE = 256 * 1024
+
 
 class MultipartBody:
     """May be iterated again, for a request that is sent again."""
@@ -19,10 +21,13 @@ class MultipartBody:
             f"--{boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{json.dumps(resource)}\r\n"
             f"--{boundary}\r\nContent-Type: {resource['contentType']}\r\n\r\n"
         )
-        self._parts = (head.encode(), data, f"\r\n--{boundary}--\r\n".encode())
+        self._parts: tuple[bytes | memoryview, ...] = (head.encode(), data, f"\r\n--{boundary}--\r\n".encode())
 
     def __len__(self) -> int:
         return sum(map(len, self._parts))
 
     def __iter__(self) -> Iterator[bytes | memoryview]:
-        return iter(self._parts)
+        """In pieces, since urllib3 bounds the time in which each has to be sent."""
+        for part in self._parts:
+            for start in range(0, len(part), PIECE):
+                yield part[start : start + PIECE]

@@ -16,7 +16,10 @@ from replicator.errors import DestinationMoved, Permanent, Transient
 from replicator.model import DestinationName, DestinationObject
 from replicator.reasons import Reason
 
-TIMEOUT = (5, 60)
+TIMEOUT = (20, 60)
+"""Seconds to connect, which urllib3 also takes for each piece that is sent, and seconds to wait for an answer."""
+
+CANCEL_TIMEOUT = 5
 MAX_STATUS_QUERIES = 3
 """Times that an unclear answer to the last request is cleared up before the upload is given up."""
 
@@ -28,12 +31,13 @@ class GcsUploadSession:
 
     def __init__(self, http: requests.Session, uri: str, name: DestinationName, size: int) -> None:
         self._http, self._uri, self._name, self._size = http, uri, name, size
+        self._all = f"bytes */{size}"
 
     def append(self, offset: int, length: int, chunks: Iterator[memoryview]) -> int:
         body = _Chunks(chunks, length)
         response = self._put(f"bytes {offset}-{offset + length - 1}/{self._size}", body)
-        if response is None or response.status_code == 429 or response.status_code >= 500:
-            response = self._put(f"bytes */{self._size}", b"")
+        if _is_unclear(response):
+            response = self._put(self._all, b"")
         if response is None:
             raise Transient(Reason.DESTINATION_UNAVAILABLE, "the upload broke")
         if response.status_code != 308:
@@ -44,11 +48,12 @@ class GcsUploadSession:
         headers = {"X-Goog-Hash": f"crc32c={base64.b64encode(crc32c).decode()}"}
         start = offset
         for _ in range(MAX_STATUS_QUERIES):
-            content_range = f"bytes {start}-{self._size - 1}/{self._size}"
+            # An empty range cannot be written as one; it is also what asks for the state.
+            content_range = f"bytes {start}-{self._size - 1}/{self._size}" if start < self._size else self._all
             response = self._put(content_range, chunk[start - offset :], headers)
-            if response is None or response.status_code == 429 or response.status_code >= 500:
-                # Unclear whether the object is visible: the session knows, and answers with the object if it is.
-                response = self._put(f"bytes */{self._size}", b"")
+            if _is_unclear(response):
+                # Is the object visible? The session knows. Asking may finish it, so the checksum goes along.
+                response = self._put(self._all, b"", headers)
             if response is None:
                 continue
             if response.status_code in (200, 201):
@@ -63,7 +68,7 @@ class GcsUploadSession:
     def cancel(self) -> None:
         # An abandoned session goes away by itself within a week; deleting it only spares that time.
         with contextlib.suppress(requests.RequestException):
-            self._http.delete(self._uri, timeout=TIMEOUT)
+            self._http.delete(self._uri, timeout=CANCEL_TIMEOUT)
 
     def _put(
         self, content_range: str, body: "_Chunks | bytes", headers: dict[str, str] | None = None
@@ -92,6 +97,11 @@ class _Chunks:
 
     def __iter__(self) -> Iterator[memoryview]:
         return self._chunks
+
+
+def _is_unclear(response: requests.Response | None) -> bool:
+    """Whether only the session itself can tell what became of the request."""
+    return response is None or response.status_code in (408, 429) or response.status_code >= 500
 
 
 def _persisted(response: requests.Response) -> int:

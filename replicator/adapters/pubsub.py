@@ -18,9 +18,13 @@ TIMEOUT = 4
 def connect() -> PublisherClient:
     """A client for one process. It has threads of its own, so it must be made after the fork.
 
-    Events go out one by one: a batch would only make each wait for the next.
+    Events go out one by one: a batch would only make each wait for the next. Raises
+    `Transient(credentials_unavailable)` where there are no Google credentials.
     """
-    return PublisherClient(batch_settings=BatchSettings(max_messages=1))
+    try:
+        return PublisherClient(batch_settings=BatchSettings(max_messages=1))
+    except auth.GoogleAuthError as error:
+        raise Transient(Reason.CREDENTIALS_UNAVAILABLE, "there are no Google credentials") from error
 
 
 class PubsubPublisher:

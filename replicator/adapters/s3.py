@@ -60,7 +60,7 @@ def connect(keys: KeyStore | None, region: str | None, pool_size: int) -> "S3Cli
     config = botocore.config.Config(
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=READ_TIMEOUT,
-        retries={"mode": "standard", "max_attempts": 3},
+        retries={"mode": "standard", "max_attempts": 2},
         max_pool_connections=pool_size,
         # We verify checksums ourselves, over resumed reads too; the SDK's check would be a second pass.
         response_checksum_validation="when_required",
@@ -201,6 +201,7 @@ def _source_object(key: SourceKey, head: Mapping[str, Any]) -> SourceObject:
         ),
         metadata=dict(head.get("Metadata", {})),
         checksum=_checksum(head),
+        md5=_md5(head),
         storage_class=head.get("StorageClass", "STANDARD"),
         archived=_is_archived(head),
     )
@@ -212,15 +213,20 @@ def _checksum(head: Mapping[str, Any]) -> Checksum | None:
     A multipart upload's checksum is one over the parts' checksums unless S3 says `FULL_OBJECT`
     (https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html).
     """
-    etag = head["ETag"].strip('"')
-    one_part = MD5_ETAG.fullmatch(etag) is not None
-    if head.get("ChecksumType", "FULL_OBJECT" if "-" not in etag else "COMPOSITE") == "FULL_OBJECT":
+    if head.get("ChecksumType", "COMPOSITE" if "-" in head["ETag"] else "FULL_OBJECT") == "FULL_OBJECT":
         for algorithm in COMPUTABLE_CHECKSUMS:
             if value := head.get(f"Checksum{algorithm}"):
                 return Checksum(algorithm, base64.b64decode(value))
-    if one_part and head.get("ServerSideEncryption", "AES256") == "AES256" and "SSECustomerAlgorithm" not in head:
-        return Checksum("MD5", bytes.fromhex(etag))
-    return None
+    md5 = _md5(head)
+    return Checksum("MD5", md5) if md5 else None
+
+
+def _md5(head: Mapping[str, Any]) -> bytes | None:
+    """The ETag, where it is an MD5: of objects uploaded in one part and not encrypted with a key of the customer's
+    (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html)."""
+    etag = head["ETag"].strip('"')
+    plain = head.get("ServerSideEncryption", "AES256") == "AES256" and "SSECustomerAlgorithm" not in head
+    return bytes.fromhex(etag) if plain and MD5_ETAG.fullmatch(etag) else None
 
 
 def _is_archived(head: Mapping[str, Any]) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import google_crc32c
 from google.api_core import exceptions as api
+from google.api_core.retry import Retry, if_transient_error
 from google.auth import exceptions as auth
 from google.cloud import secretmanager
 
@@ -15,19 +16,24 @@ from replicator.model import AwsKeys
 from replicator.reasons import Reason
 
 TIMEOUT = 10
-"""Seconds for one read, the library's own retries included."""
+"""Seconds for one read, retries included."""
+
+RETRY = Retry(if_transient_error, initial=0.25, maximum=2, timeout=TIMEOUT)
 
 
 def connect() -> secretmanager.SecretManagerServiceClient:
-    """A client for one process."""
-    return secretmanager.SecretManagerServiceClient()
+    """A client for one process. Raises `Transient(credentials_unavailable)` where there are no Google credentials."""
+    try:
+        return secretmanager.SecretManagerServiceClient()
+    except auth.GoogleAuthError as error:
+        raise Transient(Reason.CREDENTIALS_UNAVAILABLE, "there are no Google credentials") from error
 
 
 class SecretManagerKeys:
     """The port `KeyStore` on one secret, whose payload is JSON as the AWS tools print it.
 
-    The keys are read again after `max_age` seconds and when S3 rejects them; one thread reads while the others wait.
-    While Secret Manager is down the keys that are known stay in use.
+    The keys are read again after `max_age` seconds and when S3 rejects them. One thread reads; the others wait only if
+    there are no keys yet, or theirs were rejected. While Secret Manager is down the keys that are known stay in use.
     """
 
     def __init__(
@@ -44,12 +50,20 @@ class SecretManagerKeys:
         self._read_at = 0.0
 
     def current(self) -> AwsKeys:
-        with self._lock:
+        known = self._keys
+        if known is not None and self._clock() - self._read_at < self._max_age:
+            return known
+        if not self._lock.acquire(blocking=known is None):
+            assert known is not None  # noqa: S101  only then the lock was not waited for
+            return known
+        try:
             if self._keys is None:
                 self._keys = self._read()
             elif self._clock() - self._read_at >= self._max_age:
                 self._refresh(self._keys)
             return self._keys
+        finally:
+            self._lock.release()
 
     def renew(self, rejected: AwsKeys) -> bool:
         with self._lock:
@@ -66,7 +80,12 @@ class SecretManagerKeys:
 
     def _read(self) -> AwsKeys:
         try:
-            payload = self._client.access_secret_version(name=self._version, timeout=TIMEOUT).payload
+            payload = self._client.access_secret_version(name=self._version, retry=RETRY, timeout=TIMEOUT).payload
+        except api.FailedPrecondition as error:
+            raise Transient(
+                Reason.CREDENTIALS_UNAVAILABLE,
+                "the secret's version is disabled or destroyed; `latest` is the newest one",
+            ) from error
         except (api.GoogleAPIError, auth.GoogleAuthError) as error:
             raise Transient(
                 Reason.CREDENTIALS_UNAVAILABLE, f"Secret Manager cannot be read: {type(error).__name__}"

@@ -69,6 +69,3 @@ _ALGORITHMS: dict[str, Callable[[], "_Crc | hashlib._Hash"]] = {
     "SHA1": lambda: hashlib.sha1(usedforsecurity=False),
     "SHA256": hashlib.sha256,
 }
-
-COMPUTABLE = frozenset(_ALGORITHMS) | {"CRC32C"}
-"""S3's names of the checksums that `Digest` can verify, and `MD5` for an ETag that is one."""

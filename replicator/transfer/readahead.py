@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
+from replicator.deadline import Deadline
 from replicator.errors import Transient
 from replicator.model import SourceObject
 from replicator.ports import Body, Source
@@ -24,8 +25,8 @@ class ReadAhead:
     A context manager: leaving it ends the thread. At most `DEPTH` * `chunk_size` bytes are held.
     """
 
-    def __init__(self, side: Source, source: SourceObject, chunk_size: int) -> None:
-        self._side, self._source = side, source
+    def __init__(self, side: Source, source: SourceObject, chunk_size: int, deadline: Deadline) -> None:
+        self._side, self._source, self._deadline = side, source, deadline
         self._buffers = [memoryview(bytearray(min(chunk_size, source.size))) for _ in range(DEPTH)]
         self._reader: _Reader | None = None
         self._rest = memoryview(b"")
@@ -48,13 +49,13 @@ class ReadAhead:
     def take(self, length: int) -> Iterator[memoryview]:
         """Yields the next `length` bytes. Each chunk is valid until the next one is asked for.
 
-        Raises `SourceMoved`, `Permanent` or `Transient` where reading cannot go on.
+        Raises `SourceMoved`, `Permanent` or `Transient` where reading cannot go on, also when its time is up.
         """
         if self._reader is None:
             self._reader = _Reader(self._side, self._source, self.position, self._buffers)
         while length:
             if not self._rest:
-                self._rest = self._reader.next_chunk()
+                self._rest = self._reader.next_chunk(self._deadline)
             chunk, self._rest = self._rest[:length], self._rest[length:]
             self.position += len(chunk)
             length -= len(chunk)
@@ -80,12 +81,16 @@ class _Reader:
         self._thread = threading.Thread(target=self._run, name="read-ahead", daemon=True)
         self._thread.start()
 
-    def next_chunk(self) -> memoryview:
-        """The next bytes; takes back the buffer given before."""
+    def next_chunk(self, deadline: Deadline) -> memoryview:
+        """The next bytes, waited for until the deadline; takes back the buffer given before."""
+        deadline.check()
         if self._lent is not None:
             self._free.put(self._lent)
             self._lent = None
-        item = self._full.get()
+        try:
+            item = self._full.get(timeout=max(0.0, deadline.remaining))
+        except queue.Empty:
+            raise Transient(Reason.OUT_OF_TIME, "the source is silent") from None
         if isinstance(item, BaseException):
             raise item
         self._lent, count = item
@@ -105,7 +110,7 @@ class _Reader:
 
     def _read_to_the_end(self) -> None:
         fruitless = 0
-        while self._offset < self._source.size:
+        while self._offset < self._source.size and not self._stopped:
             before = self._offset
             try:
                 with self._side.open(self._source, self._offset) as body:

@@ -38,32 +38,37 @@ def copy_stream(
     digest = Digest(source.checksum)
     session = destination_side.begin(name, source.size, attributes_of(source), if_generation)
     try:
-        with ReadAhead(source_side, source, chunk_size) as reader:
+        with ReadAhead(source_side, source, chunk_size, deadline) as reader:
             last_chunk = (source.size - 1) // UPLOAD_UNIT * UPLOAD_UNIT
-            _send_until(last_chunk, session, reader, digest, deadline)
-            tail = b"".join(_checked(reader, source.size - last_chunk, digest, deadline))
+            _send_until(last_chunk, session, reader, digest)
+            tail = b"".join(_checked(reader, source.size - last_chunk, digest))
         digest.verify(source.size)
-        return session.finish(last_chunk, tail, digest.crc32c)
+        deadline.check()
+        written = session.finish(last_chunk, tail, digest.crc32c)
     except BaseException:
         session.cancel()
         raise
+    if written.crc32c != digest.crc32c:
+        # Cloud Storage was given the checksum and should have refused. What is visible is at least not left behind.
+        destination_side.delete(written)
+        raise Transient(Reason.CHECKSUM_MISMATCH, "Cloud Storage holds other bytes than were sent")
+    return written
 
 
-def _send_until(end: int, session: UploadSession, reader: ReadAhead, digest: Digest, deadline: Deadline) -> None:
+def _send_until(end: int, session: UploadSession, reader: ReadAhead, digest: Digest) -> None:
     persisted = fruitless = 0
     while persisted < end:
         reader.seek(persisted)
         length = end - persisted
-        before, persisted = persisted, session.append(persisted, length, _checked(reader, length, digest, deadline))
+        before, persisted = persisted, session.append(persisted, length, _checked(reader, length, digest))
         fruitless = 0 if persisted > before else fruitless + 1
         if fruitless >= MAX_FRUITLESS_APPENDS:
             raise Transient(Reason.DESTINATION_UNAVAILABLE, "the upload makes no progress")
 
 
-def _checked(reader: ReadAhead, length: int, digest: Digest, deadline: Deadline) -> Iterator[memoryview]:
+def _checked(reader: ReadAhead, length: int, digest: Digest) -> Iterator[memoryview]:
     offset = reader.position
     for chunk in reader.take(length):
-        deadline.check()
         digest.update(offset, chunk)
         offset += len(chunk)
         yield chunk

@@ -51,7 +51,7 @@ class Transfer:
         """
         path = path_for(source.size)
         if path is Path.WHOLE:
-            written = copy_whole(self.source, self.destination, source, name, if_generation)
+            written = copy_whole(self.source, self.destination, source, name, if_generation, deadline=deadline)
         else:
             written = copy_stream(
                 self.source,

@@ -1,5 +1,6 @@
 """Path `whole`: a small object is read into memory by one GET, verified, and written by one insert."""
 
+from replicator.deadline import Deadline
 from replicator.model import DestinationName, DestinationObject, SourceObject
 from replicator.ports import Destination, Source
 from replicator.receipt import attributes_of
@@ -12,13 +13,16 @@ def copy_whole(
     source: SourceObject,
     name: DestinationName,
     if_generation: int,
+    *,
+    deadline: Deadline,
 ) -> DestinationObject:
-    """Raises what the two sides raise, and `Transient` when the bytes are too few or do not match."""
+    """Raises what the two sides raise, and `Transient` when the bytes do not match or time is up."""
     data = memoryview(bytearray(source.size))
     filled = 0
     with source_side.open(source) as body:
         while count := body.readinto(data[filled:]):
             filled += count
+            deadline.check()
     digest = Digest(source.checksum)
     digest.update(0, data[:filled])
     digest.verify(source.size)

@@ -42,7 +42,7 @@ def direct_answer(outcome: Outcome) -> Response:
     """For a caller who asked for this object."""
     fields = {name: value for name, value in outcome_fields(outcome).items() if value is not None}
     if status := OUTCOMES_THAT_ARE_PROBLEMS.get(outcome.reason):
-        # A replica that was deleted or kept is part of the answer all the same.
+        # What became of the replica is part of the answer all the same.
         return problem(status, outcome.reason, extra=fields)
     return json_answer(201 if outcome.result in WRITTEN else 200, fields)
 

@@ -1,6 +1,7 @@
 """The doors of the target `replicate`."""
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from time import perf_counter
 
@@ -48,7 +49,9 @@ class ReplicateDoors:
 
     def ready(self, _request: Request) -> Response:
         """Readiness: whether each bucket of the rules can be used."""
-        found = {name: _verdict(check) for name, check in self._engine().checks().items()}
+        checks = self._engine().checks()
+        with ThreadPoolExecutor(len(checks)) as pool:  # one that hangs must not hide the others
+            found = dict(zip(checks, pool.map(_verdict, checks.values()), strict=True))
         ready = all(verdict == "ok" for verdict in found.values())
         return json_answer(200 if ready else 503, {"status": "ready" if ready else "not ready", "checks": found})
 
@@ -92,7 +95,7 @@ class ReplicateDoors:
             log_failure(error, key, occasion, perf_counter() - started)
             return error
         except Exception as error:  # one change must not hide the others of its message
-            log_unexpected(error)
+            log_unexpected(error, key, occasion)
             return Transient(Reason.UNEXPECTED)
         log_outcome(outcome, occasion, perf_counter() - started)
         return outcome

@@ -47,8 +47,6 @@ def _the_process_stays_as_it_was():
     root, ours = logging.getLogger(), logging.getLogger("replicator")
     handlers, levels = root.handlers, (root.level, ours.level)
     yield
-    bootstrap.replicate_doors.cache_clear()
-    bootstrap.ingest_doors.cache_clear()
     root.handlers = handlers
     root.setLevel(levels[0])
     ours.setLevel(levels[1])
@@ -119,14 +117,14 @@ def test_the_doors_answer_a_health_check_and_are_the_same_for_the_whole_process(
     environment(monkeypatch, REPLICATE if target == "replicate" else INGEST)
     monkeypatch.setattr(bootstrap, "build_engine", lambda settings: pytest.fail("built for a health check"))
     monkeypatch.setattr(bootstrap, "build_publisher", lambda settings: pytest.fail("built for a health check"))
-    doors = getattr(bootstrap, f"{target}_doors")
+    doors = bootstrap._once(getattr(bootstrap, f"_build_{target}_doors"))
     assert Client(Request.application(doors())).get("/health").status_code == 200
     assert doors() is doors()
 
 
 def test_doors_that_are_not_configured_say_so(monkeypatch):
     with pytest.raises(ConfigurationError):
-        bootstrap.replicate_doors()
+        bootstrap._once(bootstrap._build_replicate_doors)()
 
 
 def test_what_is_built_once_is_built_at_the_first_call_and_by_one_thread():

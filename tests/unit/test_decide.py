@@ -121,7 +121,7 @@ def test_every_combination_has_its_action(source, destination, deletes, foreign)
 def test_bytes_without_a_common_checksum_are_never_taken_for_the_same():
     rule = Rule("r", frozenset({"source"}), "replica")
     for checksum in (None, Checksum("CRC64NVME", b"12345678")):
-        source = replace(NOW, checksum=checksum)
+        source = replace(NOW, checksum=checksum, md5=None)
         assert decide(KEY, SAME_BYTES, source, rule) == Copy(source, 7, Reason.FOREIGN_OVERWRITTEN)
 
 
@@ -130,6 +130,13 @@ def test_a_composed_object_is_adopted_by_its_crc32c():
     source = replace(NOW, checksum=Checksum("CRC32C", crc32c(DATA)))
     composed = replace(SAME_BYTES, md5=None)
     assert decide(KEY, composed, source, rule) == UpdateMetadata(source, composed, Reason.ADOPTED)
+
+
+def test_an_md5_beside_another_checksum_is_enough_to_adopt():
+    """S3 adds a CRC64NVME to uploads that bring no checksum; Cloud Storage has none."""
+    rule = Rule("r", frozenset({"source"}), "replica", foreign=Foreign.KEEP)
+    source = replace(NOW, checksum=Checksum("CRC64NVME", b"12345678"))
+    assert decide(KEY, SAME_BYTES, source, rule) == UpdateMetadata(source, SAME_BYTES, Reason.ADOPTED)
 
 
 def test_a_change_of_metadata_within_the_same_second_is_seen():

@@ -218,6 +218,23 @@ def test_a_whole_attempt_is_repeated(sides, clock):
     assert len(clock.slept) == 2
 
 
+def test_finding_nothing_after_a_failed_attempt_is_not_the_end(sides, clock):
+    """The failed attempt's insert, whose answer was lost, may land after our look. The next delivery looks again."""
+    sides.source.put(KEY, b"hello")
+    insert = sides.destination.insert
+
+    def answer_lost(*args):
+        sides.source.delete(KEY)
+        sides.destination.insert = insert
+        raise transient()
+
+    sides.destination.insert = answer_lost
+    with pytest.raises(Transient) as again:
+        replicate(sides.engine(clock), KEY)
+    assert again.value.reason is Reason.DESTINATION_UNAVAILABLE
+    assert replicate(sides.engine(clock), KEY).reason is Reason.SOURCE_NOT_FOUND
+
+
 def test_without_any_time_nothing_is_tried(sides, clock):
     with pytest.raises(Transient) as late:
         replicate(sides.engine(clock, Untouchable(), Untouchable(), deadline_seconds=0), KEY)

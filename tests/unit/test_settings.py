@@ -71,7 +71,7 @@ def test_what_holds_where_nothing_is_set(monkeypatch):
         "max_retries": 3,
         "retry_delay": 0.5,
         "retry_backoff": 2.0,
-        "deadline_seconds": 540,
+        "deadline_seconds": 480,
         "chunk_size": 1024**2,
     }
 

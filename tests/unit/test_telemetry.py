@@ -99,6 +99,7 @@ def test_an_outcome_is_one_line_with_all_there_is_to_know(lines):
         "door": "event",
         "event": "Object Created",
         "event_id": "e-1",
+        "version_id": "v1",
         "sequencer": "0055",
         "delivery_attempt": 3,
         "result": "created",
@@ -153,6 +154,7 @@ def test_a_failure_is_one_line_and_a_permanent_one_asks_for_a_person(lines, kind
         "door": "event",
         "event": "Object Created",
         "event_id": "e-1",
+        "version_id": "v1",
         "sequencer": "0055",
         "source": "s3://source/a/ü k",
         "result": "failed",
@@ -324,6 +326,16 @@ def test_our_level_does_not_make_libraries_talk(lines, level, library):
 def test_a_library_that_warns_is_heard(lines):
     logging.getLogger("botocore").warning("heard")
     assert [(line["severity"], line["message"]) for line in lines()] == [("WARNING", "heard")]
+
+
+def test_a_library_s_warning_shows_neither_a_session_uri_nor_the_text_of_an_error(lines):
+    logging.getLogger("urllib3.connectionpool").warning("Failed to parse headers (url=%s)", SECRET)
+    try:
+        raise ValueError(SECRET)
+    except ValueError:
+        logging.getLogger("botocore").warning("heard", exc_info=True)
+    assert [line["message"] for line in lines()] == ["heard"]
+    assert SECRET not in json.dumps(lines())
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,14 @@ def insert(destination: GcsDestination, if_generation: int = 0, name: Destinatio
     return destination.insert(name, memoryview(DATA), crc32c(DATA), ATTRIBUTES, if_generation)
 
 
+def test_the_scope_is_one_that_allows_to_patch(monkeypatch):
+    """`devstorage.read_write` does not; no emulator looks at scopes."""
+    asked = []
+    monkeypatch.setattr(google.auth, "default", lambda scopes: (asked.extend(scopes), (Credentials, "p"))[1])
+    gcs._credentials(emulated=False)
+    assert asked == ["https://www.googleapis.com/auth/devstorage.full_control"]
+
+
 OPERATIONS = {
     "stat": lambda destination, current: destination.stat(NAME),
     "insert": lambda destination, current: insert(destination, current.generation),
@@ -70,7 +78,7 @@ STATUSES = [
     (400, Permanent, Reason.DESTINATION_REFUSED),
     (403, Permanent, Reason.DESTINATION_ACCESS_DENIED),
     (405, Permanent, Reason.DESTINATION_REFUSED),
-    (409, Permanent, Reason.DESTINATION_REFUSED),
+    (409, Transient, Reason.DESTINATION_UNAVAILABLE),
     (429, Transient, Reason.DESTINATION_UNAVAILABLE),
     (500, Transient, Reason.DESTINATION_UNAVAILABLE),
     (502, Transient, Reason.DESTINATION_UNAVAILABLE),
@@ -227,7 +235,7 @@ def test_a_check_names_the_permissions_that_are_missing(server, destination):
     with pytest.raises(Permanent) as missing:
         destination.check("replica")
     assert missing.value.reason is Reason.DESTINATION_ACCESS_DENIED
-    assert missing.value.detail == "missing storage.objects.delete, storage.objects.update"
+    assert missing.value.detail == "missing storage.objects.delete, storage.objects.list, storage.objects.update"
 
 
 def test_a_destination_that_moved_shows_no_session_uri_in_its_traceback(server, destination):

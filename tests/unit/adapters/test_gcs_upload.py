@@ -260,9 +260,11 @@ class Answers(requests.Session):
         super().__init__()
         self.answers = list(answers)
         self.ranges: list[str] = []
+        self.hashes: list[str | None] = []
 
     def put(self, url, data=None, **kwargs):
         self.ranges.append(kwargs["headers"]["Content-Range"])
+        self.hashes.append(kwargs["headers"].get("X-Goog-Hash"))
         response = requests.Response()
         response.status_code, held = self.answers.pop(0)
         response._content = json.dumps({}).encode()
@@ -292,6 +294,17 @@ def test_a_session_that_lost_bytes_before_the_last_ones_cannot_finish():
         finish(session)
     assert lost.value.reason is Reason.DESTINATION_UNAVAILABLE
     assert len(http.ranges) == 1
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 503])
+def test_whatever_may_finish_an_upload_carries_its_checksum(status):
+    """Asking for the state of an upload that has all its bytes finishes it."""
+    session, http = answered((status, None), (308, f"bytes=0-{len(DATA) - 1}"), (404, None))
+    with pytest.raises(Transient):
+        finish(session)
+    assert http.ranges == [f"bytes {END}-{len(DATA) - 1}/{len(DATA)}", f"bytes */{len(DATA)}", f"bytes */{len(DATA)}"]
+    assert len(set(http.hashes)) == 1
+    assert http.hashes[0].startswith("crc32c=")
 
 
 def test_a_finish_does_not_try_for_ever():

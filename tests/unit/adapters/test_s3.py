@@ -389,6 +389,7 @@ def test_the_state_is_what_the_head_says(s3, source):
         headers=ContentHeaders("text/css", "gzip", "inline", "de", "no-cache"),
         metadata={"colour": "blue"},
         checksum=Checksum("MD5", bytes.fromhex(MD5)),
+        md5=bytes.fromhex(MD5),
         storage_class="STANDARD_IA",
         archived=False,
     )

@@ -35,7 +35,7 @@ class FakeSecretManager:
         self.names: list[str] = []
         self.before = lambda: None
 
-    def access_secret_version(self, *, name: str, timeout: float):
+    def access_secret_version(self, *, name: str, retry, timeout: float):
         assert timeout > 0
         self.names.append(name)
         self.before()
@@ -174,6 +174,31 @@ def test_one_thread_reads_while_the_others_wait(manager, keys):
         go_on.set()
         assert {future.result(10) for future in (first, *others)} == {OLD}
     assert len(manager.names) == 1
+
+
+def test_known_keys_are_used_while_one_thread_reads_them_again(manager, keys, clock):
+    keys.current()
+    reading, go_on = Event(), Event()
+
+    def before():
+        reading.set()
+        assert go_on.wait(10)
+
+    manager.data, manager.before = payload(NEW), before
+    clock.now += MAX_AGE
+    with ThreadPoolExecutor(1) as pool:
+        refreshing = pool.submit(keys.current)
+        assert reading.wait(10)
+        assert keys.current() == OLD
+        go_on.set()
+        assert refreshing.result(10) == NEW
+    assert keys.current() == NEW
+
+
+def test_a_version_that_is_disabled_is_named_as_that(manager, keys):
+    manager.data = api.FailedPrecondition("state DISABLED")
+    with pytest.raises(Transient, match="disabled or destroyed"):
+        keys.current()
 
 
 def test_threads_whose_keys_were_rejected_together_read_once(manager, keys):

@@ -10,10 +10,10 @@ from replicator.deadline import Deadline
 from replicator.errors import DestinationMoved, SourceMoved, Transient
 from replicator.model import Checksum, DestinationName, SourceKey
 from replicator.reasons import Reason
-from replicator.transfer import Transfer
+from replicator.transfer import Transfer, readahead
 from replicator.transfer.readahead import DEPTH
 from replicator.transfer.transfer import WHOLE_MAX_SIZE, Path, path_for
-from tests.fakes import InMemoryDestination, InMemorySource
+from tests.fakes import InMemoryDestination, InMemorySource, crc32c
 
 KEY = SourceKey("source", "k")
 NAME = DestinationName("replica", "k")
@@ -23,7 +23,8 @@ LARGE = 10 * UNIT + 1
 
 
 class Sides:
-    def __init__(self) -> None:
+    def __init__(self, monkeypatch) -> None:
+        self.monkeypatch = monkeypatch
         self.source = InMemorySource("source")
         self.destination = InMemoryDestination({"replica"})
 
@@ -39,7 +40,7 @@ class Sides:
 @pytest.fixture
 def sides(monkeypatch):
     monkeypatch.setattr("replicator.transfer.transfer.WHOLE_MAX_SIZE", UNIT)
-    yield Sides()
+    yield Sides(monkeypatch)
     assert not [thread for thread in threading.enumerate() if thread.name == "read-ahead"], "a reader was left behind"
 
 
@@ -192,10 +193,62 @@ def test_an_upload_that_makes_no_progress_is_given_up(sides):
 
 def test_a_stream_ends_at_its_deadline(sides):
     state = sides.source.put(KEY, os.urandom(LARGE))
-    clock = iter(range(1000))
+    clock = iter(range(10_000))
     with pytest.raises(Transient) as caught:
         sides.copy(state, deadline=Deadline.after(3, clock=lambda: next(clock)))
     assert caught.value.reason is Reason.OUT_OF_TIME
+    assert sides.visible is None
+
+
+def test_a_silent_source_is_not_waited_for_beyond_the_deadline(sides):
+    state = sides.source.put(KEY, os.urandom(LARGE))
+    speak = threading.Event()
+
+    def on_read(offset):
+        if offset >= 5 * UNIT:
+            assert speak.wait(10)
+
+    sides.source.on_read = on_read
+    cancel_wakes_the_source(sides, speak)
+    with pytest.raises(Transient) as caught:
+        sides.copy(state, deadline=Deadline.after(0.2))
+    assert caught.value.reason is Reason.OUT_OF_TIME
+    assert sides.visible is None
+
+
+def cancel_wakes_the_source(sides, speak):
+    """The reader's thread is joined on the way out: here the source speaks again when somebody wants to stop it."""
+    stop = readahead._Reader.stop
+
+    def stop_and_speak(reader):
+        speak.set()
+        stop(reader)
+
+    sides.monkeypatch.setattr(readahead._Reader, "stop", stop_and_speak)
+
+
+def test_a_whole_object_that_comes_too_late_is_not_written(sides):
+    state = sides.source.put(KEY, b"hello")
+    clock = iter([0, 5, 5, 5])
+    with pytest.raises(Transient) as caught:
+        sides.copy(state, deadline=Deadline.after(3, clock=lambda: next(clock)))
+    assert caught.value.reason is Reason.OUT_OF_TIME
+    assert sides.visible is None
+
+
+def test_an_object_that_cloud_storage_holds_otherwise_than_sent_is_not_left_behind(sides):
+    """It was given the checksum and should have refused; if it did not, the receipt would vouch for wrong bytes."""
+    state = sides.source.put(KEY, os.urandom(LARGE))
+    commit = sides.destination.commit
+
+    def commit_flipped(name, data, checksum, attributes, if_generation):
+        flipped = bytes([data[0] ^ 1]) + data[1:]
+        return commit(name, flipped, crc32c(flipped), attributes, if_generation)
+
+    sides.destination.commit = commit_flipped
+    with pytest.raises(Transient) as caught:
+        sides.copy(state)
+    assert caught.value.reason is Reason.CHECKSUM_MISMATCH
     assert sides.visible is None
 
 
