@@ -22,7 +22,7 @@ def push(data: bytes) -> bytes:
     return json.dumps({"message": {"data": b64encode(data).decode()}}).encode()
 
 
-def refusal(body: bytes) -> Permanent:
+def assert_refused(body: bytes) -> Permanent:
     with pytest.raises(Permanent) as raised:
         parse(body)
     assert raised.value.reason is Reason.EVENT_MALFORMED
@@ -75,7 +75,7 @@ def refusal(body: bytes) -> Permanent:
     ],
 )
 def test_anything_else_is_malformed_and_the_refusal_does_not_repeat_it(body: bytes) -> None:
-    error = refusal(body)
+    error = assert_refused(body)
 
     assert 0 < len(error.detail) < 100
     assert "secret" not in str(error).lower()
@@ -87,8 +87,8 @@ def test_anything_else_is_malformed_and_the_refusal_does_not_repeat_it(body: byt
 def test_an_event_whose_key_is_not_utf8_is_malformed_rather_than_replicated_under_another_key(damage: bytes) -> None:
     body = json.dumps(EVENT).encode().replace(b'"k"', b'"k' + damage + b'"')
 
-    refusal(body)
-    refusal(push(body))
+    assert_refused(body)
+    assert_refused(push(body))
 
 
 @pytest.mark.parametrize("damage", ["!", " ", "\n", "-", "é", "="])
@@ -96,18 +96,18 @@ def test_base64_is_taken_strictly_even_where_an_event_would_come_out(damage: str
     data = b64encode(json.dumps(EVENT).encode()).decode()
 
     assert parse(json.dumps({"message": {"data": data}}).encode()) == (CHANGE,)
-    refusal(json.dumps({"message": {"data": data[:8] + damage + data[8:]}}).encode())
+    assert_refused(json.dumps({"message": {"data": data[:8] + damage + data[8:]}}).encode())
 
 
 @pytest.mark.parametrize("body", [b"[]", b'{"Records":[]}', b'{"Messages":[]}', b"[[]]"])
 def test_an_empty_batch_is_malformed_because_acknowledging_it_would_hide_a_forwarder_that_loses_events(
     body: bytes,
 ) -> None:
-    refusal(body)
+    assert_refused(body)
 
 
 def test_one_malformed_event_condemns_the_batch_so_that_all_of_it_reaches_the_dead_letters() -> None:
-    refusal(json.dumps([EVENT, {"detail-type": "Object Created", "source": "aws.s3"}]).encode())
+    assert_refused(json.dumps([EVENT, {"detail-type": "Object Created", "source": "aws.s3"}]).encode())
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 100_000, "-" + "9" * 5000])
@@ -139,7 +139,7 @@ def test_a_batch_of_the_largest_size_is_understood() -> None:
     "batch", [[EVENT] * (MAX_NOTICES + 1), [[EVENT] * MAX_NOTICES, EVENT], [{"Records": [RECORD] * 100}] * 11]
 )
 def test_a_larger_batch_is_malformed_however_it_is_divided(batch: list[object]) -> None:
-    refusal(json.dumps(batch).encode())
+    assert_refused(json.dumps(batch).encode())
 
 
 def nested(depth: int) -> bytes:
@@ -152,7 +152,7 @@ def test_as_many_envelopes_as_are_allowed_are_opened() -> None:
 
 @pytest.mark.parametrize("depth", [MAX_DEPTH + 1, 500, 1_000_000])
 def test_more_envelopes_are_malformed_even_where_reading_them_would_exhaust_the_stack(depth: int) -> None:
-    refusal(nested(depth))
+    assert_refused(nested(depth))
 
 
 def test_strings_in_strings_are_bounded_too() -> None:
@@ -160,7 +160,7 @@ def test_strings_in_strings_are_bounded_too() -> None:
     for _ in range(MAX_DEPTH + 1):
         body = json.dumps({"Body": body})
 
-    refusal(body.encode())
+    assert_refused(body.encode())
 
 
 def test_deep_json_is_harmless_where_nobody_looks() -> None:
