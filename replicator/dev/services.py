@@ -79,6 +79,13 @@ class Service:
         listener.start()
         self._running = process, listener
 
+    @property
+    def process_id(self) -> int:
+        """Of gunicorn's master, which leads the group of all its processes. Raises `RuntimeError` before the start."""
+        if self._running is None:
+            raise RuntimeError("the service was not started")
+        return self._running[0].pid
+
     def wait_until_healthy(self, ended: Event) -> None:
         """Returns when `/health` answers, or when `ended` is set. Raises `StackError` if that takes too long."""
         deadline = time.monotonic() + STARTING_SECONDS
