@@ -15,6 +15,7 @@ from replicator.dev.screen import Screen
 from replicator.dev.signals import EndingSignals
 from replicator.dev.stack import DESTINATION_BUCKET, SOURCE_BUCKET, Stack
 
+DEFAULT_PORT = 8080
 INTERRUPTED = 128 + 2
 """What a shell says of a program that Ctrl-C ended."""
 
@@ -24,10 +25,10 @@ def main(signals: EndingSignals) -> int:
     options = _parser().parse_args()
     screen = Screen(Console(highlight=False, emoji=False, markup=False))
     try:
-        return _once(options.port, screen, signals) if options.once else _watch(options, screen, signals)
+        return _once(options.port or 0, screen, signals) if options.once else _watch(options, screen, signals)
     except Interrupted:
         return INTERRUPTED
-    except StackError as error:
+    except (StackError, FileExistsError, NotADirectoryError, PermissionError) as error:
         print(f"replicator.dev: {error}", file=sys.stderr)
         return 1
 
@@ -52,7 +53,8 @@ def _watch(options: argparse.Namespace, screen: Screen, signals: EndingSignals) 
     replica_folder = replica_root / DESTINATION_BUCKET
     if source_folder.is_relative_to(replica_folder) or replica_folder.is_relative_to(source_folder):
         raise StackError(f"{source_folder} and {replica_folder} are inside one another: replicas would be sources")
-    stack = Stack(replica_root, port=options.port, source_folder=source_folder, screen=screen)
+    port = DEFAULT_PORT if options.port is None else options.port
+    stack = Stack(replica_root, port=port, source_folder=source_folder, screen=screen)
     signals.then(stack.end)
     screen.say("Starting the embedded S3, Pub/Sub and Cloud Storage, and the service twice …", "dim")
     with stack:
@@ -84,7 +86,7 @@ def _introduce(stack: Stack, screen: Screen) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m replicator.dev", description=__doc__)
     parser.add_argument("--once", action="store_true", help="do the main job once in a temporary folder, and judge it")
-    parser.add_argument("--port", type=port, default=8080, help="port of `replicate`; 0 is any free one (default 8080)")
+    parser.add_argument("--port", type=_port, help="port of `replicate`, 0 for any (default 8080; any with --once)")
     parser.add_argument(
         "--source-folder",
         type=Path,
@@ -102,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def port(text: str) -> int:
+def _port(text: str) -> int:
     """S3 takes the next one, so that the last port of all is none for us."""
     number = int(text)
     if not 0 <= number < 65535:

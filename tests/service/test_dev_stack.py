@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,6 +35,8 @@ def run(*arguments, **environment):
 
 def processes_of(pid):
     """The processes that a run has started, as the kernel knows them."""
+    if not shutil.which("ps"):
+        pytest.skip("ps is not installed")
     listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
     parents = dict(map(int, line.split()) for line in listed.splitlines())
     family = {pid}
@@ -55,6 +58,15 @@ def wait_for(true):
     while not true():
         assert time.monotonic() < deadline
         threading.Event().wait(0.05)
+
+
+def test_a_file_where_a_folder_should_be_is_named(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    process = run("--port", "0", "--replica-folder", str(tmp_path / "file"))
+    output, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1
+    assert str(tmp_path / "file") in output
+    assert "Traceback" not in output
 
 
 def read_until(process, word):
