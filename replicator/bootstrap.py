@@ -10,10 +10,11 @@ from threading import Lock
 from typing import TypeVar
 
 from replicator.engine import Engine, RetryPolicy
-from replicator.ports import KeyStore, Publisher
+from replicator.ports import KeyStore, Progress, Publisher
 from replicator.reconcile import Reconciler
 from replicator.settings import (
     ConfigurationError,
+    EngineSettings,
     IngestSettings,
     ReplicateSettings,
     ServerSettings,
@@ -21,7 +22,7 @@ from replicator.settings import (
     load_env_file,
 )
 from replicator.telemetry import configure
-from replicator.transfer import Transfer
+from replicator.transfer import Transfer, Unwatched
 from replicator.web.ingest import IngestDoors
 from replicator.web.replicate import ReplicateDoors
 
@@ -38,19 +39,23 @@ def check_configuration() -> None:
         raise SystemExit(f"configuration: {error}") from None
 
 
-def build_engine(settings: ReplicateSettings) -> Engine:
-    """The engine on the real S3 and Cloud Storage, or on whatever the SDKs' own variables name instead."""
+def build_engine(settings: EngineSettings, concurrency: int, progress: Progress | None = None) -> Engine:
+    """The engine on the real S3 and Cloud Storage, or on whatever the SDKs' own variables name instead.
+
+    `concurrency` is how many objects may be replicated at once; `progress` watches the copies.
+    """
     from replicator.adapters import gcs, s3  # noqa: PLC0415  what a target does not use is not imported
 
     # A stream uses one connection to read and one to write; the protocol's other requests come before and after it.
-    pool_size = settings.concurrency
+    pool_size = concurrency
     keys = _key_store(settings)
     source = s3.S3Source(s3.connect(keys, settings.aws_region, pool_size), keys)
     emulated = settings.storage_emulator_host is not None
     destination = gcs.GcsDestination(gcs.connect(emulated, pool_size), pool_size)
-    transfer = Transfer(source, destination, settings.chunk_size)
+    transfer = Transfer(source, destination, settings.chunk_size, progress or Unwatched())
     retry = RetryPolicy(settings.max_retries, settings.retry_delay, settings.retry_backoff)
-    return Engine(settings.rules, Reconciler(source, destination, transfer), retry, settings.deadline_seconds)
+    reconciler = Reconciler(source, destination, transfer, settings.rules)
+    return Engine(settings.rules, reconciler, retry, settings.deadline_seconds)
 
 
 def build_publisher(settings: IngestSettings) -> Publisher:
@@ -74,7 +79,7 @@ def _once(build: Callable[[], T]) -> Callable[[], T]:
 def _build_replicate_doors() -> ReplicateDoors:
     settings = ReplicateSettings.load()
     configure(settings.log_level, settings.google_cloud_project)
-    return ReplicateDoors(_once(lambda: build_engine(settings)))
+    return ReplicateDoors(_once(lambda: build_engine(settings, settings.concurrency)))
 
 
 def _build_ingest_doors() -> IngestDoors:
@@ -84,7 +89,7 @@ def _build_ingest_doors() -> IngestDoors:
     return IngestDoors(_once(lambda: build_publisher(settings)), secrets)
 
 
-def _key_store(settings: ReplicateSettings) -> KeyStore | None:
+def _key_store(settings: EngineSettings) -> KeyStore | None:
     if settings.aws_credentials_secret is None:
         return None
     from replicator.adapters import secrets  # noqa: PLC0415

@@ -1,6 +1,8 @@
 """The engine behind every door: the rules say what may be replicated, the retry policy how often it is tried."""
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from functools import partial
 from time import sleep
@@ -8,11 +10,12 @@ from time import sleep
 import tenacity
 
 from replicator.deadline import Deadline
-from replicator.errors import Transient
-from replicator.model import Outcome, Result, SourceKey
+from replicator.errors import DestinationMoved, Permanent, ReplicationError, Transient
+from replicator.model import DestinationName, Failure, Outcome, Result, SourceKey
 from replicator.reasons import Reason
 from replicator.reconcile import Reconciler
-from replicator.rules import Rule, rule_for
+from replicator.rules import Assignment, RuleSet
+from replicator.status import Status, status_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +30,9 @@ class RetryPolicy:
     backoff: float
     sleep: Callable[[float], None] = sleep
 
-    def run(self, attempt: Callable[[], Outcome], deadline: Deadline) -> Outcome:
-        """Runs `attempt` until it does not raise `Transient`; raises its last error when it never does."""
-        retrying = tenacity.Retrying(
+    def retrying(self, deadline: Deadline) -> tenacity.Retrying:
+        """Calls what it is given until that does not raise `Transient`; raises its last error when it always does."""
+        return tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(Transient),
             stop=_stop_after(1 + self.max_retries, deadline),
             wait=tenacity.wait_exponential(multiplier=self.delay, exp_base=self.backoff)
@@ -37,8 +40,6 @@ class RetryPolicy:
             sleep=self.sleep,
             reraise=True,
         )
-        outcome = retrying(attempt)
-        return replace(outcome, attempts=retrying.statistics["attempt_number"])
 
 
 def _stop_after(attempts: int, deadline: Deadline) -> Callable[[tenacity.RetryCallState], bool]:
@@ -49,7 +50,7 @@ def _stop_after(attempts: int, deadline: Deadline) -> Callable[[tenacity.RetryCa
 class Engine:
     """Replicates what the rules name. One per process; safe to call from several threads."""
 
-    rules: tuple[Rule, ...]
+    rules: RuleSet
     reconciler: Reconciler
     retry: RetryPolicy
     deadline_seconds: float
@@ -58,25 +59,87 @@ class Engine:
         """The time that one request has, from now on, for all it asks for."""
         return Deadline.after(self.deadline_seconds)
 
-    def replicate(self, key: SourceKey, deadline: Deadline) -> Outcome:
-        """Makes the destination of `key` equal to it. Raises `Permanent`, or `Transient` when time or tries ran out.
+    def replicate(
+        self, key: SourceKey, deadline: Deadline, to: DestinationName | None = None, *, dry_run: bool = False
+    ) -> tuple[Outcome | Failure, ...]:
+        """Makes each destination of `key`, or the one named by `to`, equal to it: an outcome or a failure for each.
 
-        A bucket that no rule names is neither read nor written: the outcome says that it was ignored.
+        Destinations are independent: what fails for one neither delays nor undoes another. What no rule names is
+        neither read nor written: the one outcome says that it was ignored. A `dry_run` writes nothing.
         """
-        rule = rule_for(self.rules, key)
-        if rule is None:
-            return Outcome(Result.IGNORED, Reason.BUCKET_NOT_IN_RULES, key)
-        outcome = self.retry.run(lambda: self.reconciler.reconcile(key, rule, deadline), deadline)
-        if outcome.attempts > 1 and outcome.result is Result.UNCHANGED and outcome.reason is Reason.SOURCE_NOT_FOUND:
-            # An earlier attempt's insert, whose answer was lost, may still land. The next delivery looks again.
-            raise Transient(Reason.DESTINATION_UNAVAILABLE, "a write of an earlier attempt may still be under way")
-        return outcome
+        if to is None:
+            assignments = self.rules.assignments(key)
+        else:
+            assignment = self.rules.assignment_to(key, to)
+            assignments = (assignment,) if assignment else ()
+        if not assignments:
+            reason = Reason.BUCKET_NOT_IN_RULES if to else self.rules.mismatch(key)
+            return (Outcome(Result.IGNORED, reason, key, to, dry_run=dry_run),)
+        make_equal = partial(self._make_equal, key, deadline, dry_run)
+        if len(assignments) == 1:
+            return (make_equal(assignments[0]),)
+        with ThreadPoolExecutor(len(assignments)) as pool:
+            running = [pool.submit(copy_context().run, make_equal, assignment) for assignment in assignments]
+            return tuple(future.result() for future in running)
+
+    def status(self, name: DestinationName) -> Status:
+        """Whether a destination object is in sync with the source that its receipt names.
+
+        Raises `Permanent(bucket_not_in_rules)` or `Permanent(destination_not_found)`.
+        """
+        self._require_destination_bucket(name)
+        return status_of(name, self.reconciler.destination, self.reconciler.source, self.rules)
+
+    def delete(self, name: DestinationName, if_generation: int | None = None) -> Outcome:
+        """Deletes a replica because somebody asks for it, if it is at `if_generation`, or else as it is now.
+
+        Raises `Permanent` when there is none, when it has no receipt of ours, or when it has moved on.
+        """
+        self._require_destination_bucket(name)
+        found = self.reconciler.destination.stat(name)
+        if found is None:
+            raise Permanent(Reason.DESTINATION_NOT_FOUND)
+        if found.receipt is None:
+            raise Permanent(Reason.DESTINATION_FOREIGN)
+        try:
+            if if_generation not in (None, found.generation):
+                raise DestinationMoved
+            self.reconciler.destination.delete(found)
+        except DestinationMoved:
+            raise Permanent(Reason.DESTINATION_MOVED) from None
+        return Outcome(
+            Result.DELETED, Reason.DELETED_ON_REQUEST, found.receipt.source, name, generation=found.generation
+        )
 
     def checks(self) -> Mapping[str, Callable[[], None]]:
         """One check for each bucket the rules name, by its URI; a check raises when its bucket cannot be used."""
         source, destination = self.reconciler.source, self.reconciler.destination
-        sources = {bucket for rule in self.rules for bucket in rule.source_buckets}
-        destinations = {rule.destination_bucket for rule in self.rules}
-        return {f"s3://{bucket}": partial(source.check, bucket) for bucket in sorted(sources)} | {
-            f"gs://{bucket}": partial(destination.check, bucket) for bucket in sorted(destinations)
+        return {f"s3://{bucket}": partial(source.check, bucket) for bucket in sorted(self.rules.source_buckets)} | {
+            f"gs://{bucket}": partial(destination.check, bucket) for bucket in sorted(self.rules.destination_buckets)
         }
+
+    def _make_equal(
+        self, key: SourceKey, deadline: Deadline, dry_run: bool, assignment: Assignment
+    ) -> Outcome | Failure:
+        retrying = self.retry.retrying(deadline)
+        try:
+            if dry_run:
+                outcome = retrying(self.reconciler.foresee, key, assignment)
+            else:
+                outcome = retrying(self.reconciler.reconcile, key, assignment, deadline)
+            attempts = retrying.statistics["attempt_number"]
+            if attempts > 1 and outcome.result is Result.UNCHANGED and outcome.reason is Reason.SOURCE_NOT_FOUND:
+                # An earlier attempt's insert, whose answer was lost, may still land. The next delivery looks again.
+                raise Transient(Reason.DESTINATION_UNAVAILABLE, "a write of an earlier attempt may still be under way")
+            return replace(outcome, attempts=attempts)
+        except ReplicationError as error:
+            rule = assignment.rules[0].id if len(assignment.rules) == 1 else None
+            return Failure(error, key, assignment.destination, rule, retrying.statistics["attempt_number"])
+        except Exception as error:  # one destination must not hide the others; the edge logs where it came from
+            unexpected = Transient(Reason.UNEXPECTED)
+            unexpected.__cause__ = error
+            return Failure(unexpected, key, assignment.destination)
+
+    def _require_destination_bucket(self, name: DestinationName) -> None:
+        if name.bucket not in self.rules.destination_buckets:
+            raise Permanent(Reason.BUCKET_NOT_IN_RULES)

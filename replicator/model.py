@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from replicator.errors import ReplicationError
 from replicator.reasons import Reason
 
 
@@ -80,7 +81,8 @@ class SourceObject:
     `version_id` is `None` where the bucket has no versions; S3's literal "null" version counts as none.
     `checksum` is one that covers the whole object and that we can compute, or `None`; `md5` is known of some objects
     beside it.
-    `last_modified` has S3's resolution of one second.
+    `last_modified` has S3's resolution of one second. `not_held` names what S3 has with the object and a replica cannot
+    hold, or what could not be read (docs/fidelity.md).
     """
 
     key: SourceKey
@@ -94,13 +96,17 @@ class SourceObject:
     md5: bytes | None = None
     storage_class: str = "STANDARD"
     archived: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)
+    expires: str | None = None
+    website_redirect: str | None = None
+    not_held: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """Our record in a destination object: which source state it holds, and which check its bytes passed.
 
-    `metadata_digest` covers headers and user metadata: S3 keeps the ETag, and within one second also the
+    `metadata_digest` covers headers, user metadata and tags: S3 keeps the ETag, and within one second also the
     last-modified time, when only metadata changes.
     """
 
@@ -133,13 +139,22 @@ class DestinationObject:
 
 
 @dataclass(frozen=True, slots=True)
+class Placement:
+    """How Cloud Storage is to keep an object: storage class and KMS key name; `None` leaves it to the bucket."""
+
+    storage_class: str | None = None
+    kms_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Attributes:
-    """All we write beside the bytes."""
+    """All we write beside the bytes. The placement counts when the bytes are written, and not for metadata alone."""
 
     headers: ContentHeaders
     metadata: Mapping[str, str]
     custom_time: datetime
     receipt: Receipt
+    placement: Placement = field(default_factory=Placement)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +184,8 @@ class Outcome:
 
     `copied_bytes` counts what this attempt made visible; `path` names how the bytes were moved; `checked` names the
     source's own checksum that they were compared with, `none` where S3 has none that covers the whole object.
+    `version_id` is that of the source state the destination was made equal to, and `not_held` what of that state a
+    replica cannot hold. A `dry_run` says what would have happened; nothing was written.
     """
 
     result: Result
@@ -180,4 +197,18 @@ class Outcome:
     copied_bytes: int = 0
     path: str | None = None
     checked: str | None = None
+    attempts: int = 1
+    version_id: str | None = None
+    not_held: tuple[str, ...] = ()
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What prevented one destination of a source object from becoming equal to it."""
+
+    error: ReplicationError
+    source: SourceKey
+    destination: DestinationName | None = None
+    rule: str | None = None
     attempts: int = 1

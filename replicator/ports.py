@@ -3,7 +3,7 @@
 All methods raise `Permanent` or `Transient` and no SDK's exception. All are safe to call from several threads.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -86,6 +86,14 @@ class Destination(Protocol):
 
     def check(self, bucket: str) -> None:
         """Returns when objects can be read, created and deleted in the bucket, raises otherwise."""
+
+
+class Progress(Protocol):
+    """Watches copies under way: the metrics, or a progress bar."""
+
+    def copying(self, source: SourceObject) -> AbstractContextManager[Callable[[int], None]]:
+        """A context around one copy. The function it gives is told how many bytes, from the start, have been read; the
+        number falls when the copy has to go back."""
 
 
 class Publisher(Protocol):

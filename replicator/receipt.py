@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
 
-from replicator.model import Attributes, Receipt, SourceKey, SourceObject
+from replicator.model import Receipt, SourceKey, SourceObject
 
 METADATA_KEY = "s3-replication-receipt"
 """The custom metadata key that holds the receipt. A source object's own user metadata of this name is not copied."""
@@ -25,12 +25,6 @@ def receipt_of(source: SourceObject) -> Receipt:
         metadata_digest=_metadata_digest(source),
         checked=source.checksum.algorithm if source.checksum else UNVERIFIED,
     )
-
-
-def attributes_of(source: SourceObject) -> Attributes:
-    """All that is written beside the bytes of `source`."""
-    metadata = {name: value for name, value in source.metadata.items() if name != METADATA_KEY}
-    return Attributes(source.headers, metadata, custom_time=source.last_modified, receipt=receipt_of(source))
 
 
 def holds(receipt: Receipt, source: SourceObject) -> bool:

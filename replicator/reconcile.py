@@ -18,11 +18,12 @@ from dataclasses import dataclass, replace
 
 from replicator.deadline import Deadline
 from replicator.errors import Moved, Permanent, Transient
-from replicator.model import DestinationName, DestinationObject, Outcome, Result, SourceKey, SourceObject
+from replicator.fidelity import attributes_of, not_held
+from replicator.model import DestinationObject, Outcome, Result, SourceKey, SourceObject
 from replicator.ports import Destination, Source
 from replicator.reasons import Reason
-from replicator.receipt import attributes_of, holds, holds_bytes_of
-from replicator.rules import Deletes, Foreign, Rule
+from replicator.receipt import holds, holds_bytes_of
+from replicator.rules import Assignment, Deletes, Foreign, Rule, RuleSet, require_valid_name
 from replicator.transfer import Transfer
 
 MAX_ROUNDS = 10
@@ -30,6 +31,9 @@ MAX_ROUNDS = 10
 
 MAX_OBJECT_SIZE = 5 * 1024**4
 """Largest object in Cloud Storage, in bytes (https://cloud.google.com/storage/quotas#objects)."""
+
+HOLDING_THE_SOURCE = frozenset({Result.CREATED, Result.UPDATED, Result.METADATA_UPDATED, Result.UNCHANGED})
+"""After these the destination is equal to the source that was seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,62 +73,105 @@ Action = Copy | UpdateMetadata | Delete | Nothing
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """Both sides as they were just seen, the rule that applies to what was seen, and what it asks for."""
+
+    destination: DestinationObject | None
+    source: SourceObject | None
+    rule: Rule
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
 class Reconciler:
     """The protocol between one source side and one destination side."""
 
     source: Source
     destination: Destination
     transfer: Transfer
+    rules: RuleSet
 
-    def reconcile(self, key: SourceKey, rule: Rule, deadline: Deadline) -> Outcome:
-        """One attempt to make the destination of `key` equal to it. May be repeated, and run concurrently, at will.
+    def reconcile(self, key: SourceKey, assignment: Assignment, deadline: Deadline) -> Outcome:
+        """One attempt to make a destination of `key` equal to it. May be repeated, and run concurrently, at will.
 
         Raises `Permanent` when it is refused, and `Transient` when it failed or both sides kept moving.
         """
-        name = rule.destination(key)
+        require_valid_name(assignment.destination)
         written: Outcome | None = None
         for _ in range(MAX_ROUNDS):
             deadline.check()
-            destination = self.destination.stat(name)
-            source = self.source.stat(key)
-            action = decide(key, destination, source, rule)
-            if isinstance(action, Nothing):
-                generation = destination.generation if destination else None
-                return written or Outcome(action.result, action.reason, key, name, rule.id, generation)
+            look = self._look(key, assignment)
+            if isinstance(look.action, Nothing):
+                return written or _announced(look, key, assignment)
             try:
-                outcome = self._carry_out(action, key, name, rule, deadline)
+                outcome = self._carry_out(look, key, assignment, deadline)
             except Moved:
                 continue
             written = replace(outcome, copied_bytes=outcome.copied_bytes + (written.copied_bytes if written else 0))
-            if self.source.stat(key) == source:
+            if self.source.stat(key) == look.source:
                 return written
         raise Transient(Reason.CONTENTION)
 
-    def _carry_out(
-        self,
-        action: Copy | UpdateMetadata | Delete,
-        key: SourceKey,
-        name: DestinationName,
-        rule: Rule,
-        deadline: Deadline,
-    ) -> Outcome:
+    def foresee(self, key: SourceKey, assignment: Assignment) -> Outcome:
+        """What `reconcile` would do now. Writes nothing; raises what it would raise before it wrote."""
+        require_valid_name(assignment.destination)
+        return replace(_announced(self._look(key, assignment), key, assignment), dry_run=True)
+
+    def _look(self, key: SourceKey, assignment: Assignment) -> Look:
+        destination = self.destination.stat(assignment.destination)
+        source = self.source.stat(key)
+        rule, filtered = assignment.rule_for(source)
+        action = Nothing(Result.IGNORED, filtered) if filtered else decide(key, destination, source, rule, self.rules)
+        return Look(destination, source, rule, action)
+
+    def _carry_out(self, look: Look, key: SourceKey, assignment: Assignment, deadline: Deadline) -> Outcome:
         """Raises `Moved` when what the decision rests on no longer holds; nothing was written then."""
-        match action:
-            case Copy(source, if_generation, reason):
-                copied = self.transfer.copy(source, name, if_generation, deadline)
-                result = Result.UPDATED if if_generation else Result.CREATED
-                generation, path, checked = copied.destination.generation, copied.path, copied.checked
-                return Outcome(result, reason, key, name, rule.id, generation, source.size, path, checked)
-            case UpdateMetadata(source, destination, reason):
-                updated = self.destination.update_metadata(destination, attributes_of(source))
-                return Outcome(Result.METADATA_UPDATED, reason, key, name, rule.id, updated.generation)
+        done = _announced(look, key, assignment)
+        match look.action:
+            case Copy(source, if_generation):
+                attributes = attributes_of(source, look.rule.placement)
+                copied = self.transfer.copy(source, assignment.destination, attributes, if_generation, deadline)
+                checked = attributes.receipt.checked
+                return replace(done, generation=copied.destination.generation, path=copied.path, checked=checked)
+            case UpdateMetadata(source, destination):
+                updated = self.destination.update_metadata(destination, attributes_of(source, look.rule.placement))
+                return replace(done, generation=updated.generation)
             case Delete(destination):
                 self.destination.delete(destination)
-                return Outcome(Result.DELETED, Reason.SOURCE_DELETED, key, name, rule.id)
+                return replace(done, generation=None)
+            case Nothing():
+                return done
 
 
-def decide(key: SourceKey, destination: DestinationObject | None, source: SourceObject | None, rule: Rule) -> Action:
-    """What makes `destination` equal to `source`, both as just seen, under `rule`. Pure.
+def _announced(look: Look, key: SourceKey, assignment: Assignment) -> Outcome:
+    """The outcome of a look's action, as far as it can be told before that is carried out."""
+    match look.action:
+        case Copy(_, if_generation, reason):
+            result = Result.UPDATED if if_generation else Result.CREATED
+        case UpdateMetadata(_, _, reason):
+            result = Result.METADATA_UPDATED
+        case Delete():
+            result, reason = Result.DELETED, Reason.SOURCE_DELETED
+        case Nothing(result, reason):
+            pass
+    held = look.source if result in HOLDING_THE_SOURCE else None
+    return Outcome(
+        result,
+        reason,
+        key,
+        assignment.destination,
+        look.rule.id,
+        generation=look.destination.generation if look.destination else None,
+        copied_bytes=look.action.source.size if isinstance(look.action, Copy) else 0,
+        version_id=held.version_id if held else None,
+        not_held=not_held(held) if held else (),
+    )
+
+
+def decide(
+    key: SourceKey, destination: DestinationObject | None, source: SourceObject | None, rule: Rule, rules: RuleSet
+) -> Action:
+    """What makes `destination` equal to `source`, both as just seen, under `rule`, which is one of `rules`. Pure.
 
     Raises `Permanent` when that would be a copy that cannot or must not be made.
     """
@@ -132,7 +179,7 @@ def decide(key: SourceKey, destination: DestinationObject | None, source: Source
         return _copy(source, 0, Reason.DESTINATION_ABSENT) if source else _not_found(Result.UNCHANGED)
     receipt = destination.receipt
     if receipt is None or receipt.source != key:
-        return _decide_foreign(destination, source, rule)
+        return _decide_foreign(destination, source, rule, rules)
     if source is None:
         propagate = rule.deletes is Deletes.PROPAGATE
         return Delete(destination) if propagate else Nothing(Result.KEPT, Reason.DELETES_IGNORED)
@@ -143,12 +190,12 @@ def decide(key: SourceKey, destination: DestinationObject | None, source: Source
     return _copy(source, destination.generation, Reason.SOURCE_CHANGED)
 
 
-def _decide_foreign(destination: DestinationObject, source: SourceObject | None, rule: Rule) -> Action:
+def _decide_foreign(destination: DestinationObject, source: SourceObject | None, rule: Rule, rules: RuleSet) -> Action:
     """The destination holds no replica of this source: somebody else's object, or the replica of another source."""
     if source is None:
         return _not_found(Result.KEPT)
     owner = destination.receipt.source if destination.receipt else None
-    if owner and rule.matches(owner) and rule.destination(owner) == destination.name:
+    if owner and rules.claims(owner, destination.name):
         raise Permanent(Reason.DESTINATION_CONFLICT, f"it is the replica of {owner}")
     if _same_bytes(destination, source) and _accepts_custom_time(destination, source):
         return UpdateMetadata(source, destination, Reason.ADOPTED)

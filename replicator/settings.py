@@ -5,16 +5,18 @@ The SDKs' own standard variables (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL_S3`, `G
 """
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 from dotenv import load_dotenv
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from replicator.rules import Deletes, Foreign, Rule
+from replicator.rules import Deletes, Foreign, Rule, RuleSet
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 MIN_SECRET_LENGTH = 16
+SECRET_RESOURCE = r"^projects/[^/]+/secrets/[^/]+(/versions/[^/]+)?$"  # noqa: S105  the form of a name
 
 
 def load_env_file() -> None:
@@ -43,19 +45,40 @@ class Auth(StrEnum):
     NONE = "none"
 
 
-class ServerSettings(BaseSettings):
-    """How one service runs, whichever target it is."""
+class Metrics(StrEnum):
+    """Where the metrics go."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
+    NONE = "none"
+    OTLP = "otlp"
+    CLOUD_MONITORING = "cloud_monitoring"
 
-    function_target: Target = Field(Target.REPLICATE, description="What this service is: `replicate` or `ingest`.")
-    host: str = Field("0.0.0.0", description="Address to listen on.")  # noqa: S104  a container is reached from outside
-    port: int = Field(8080, ge=0, le=65535, description="TCP port to listen on.")
-    concurrency: int = Field(
-        80, ge=1, le=1000, description="Requests served at once; deploy with the same `--concurrency`."
-    )
+
+def _also(name: str, *others: str) -> AliasChoices:
+    """The variable's own name, and those that earlier systems of this kind gave it."""
+    return AliasChoices(name, *others)
+
+
+class Settings(BaseSettings):
+    """What every process has."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True, populate_by_name=True)
+
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least severity that is logged.")
-    google_cloud_project: str | None = Field(None, description="The project that traces belong to.")
+    metrics: Metrics = Field(
+        Metrics.NONE,
+        description="Where metrics go: `none`, `cloud_monitoring`, or `otlp`, to what OpenTelemetry's own "
+        "`OTEL_EXPORTER_OTLP_ENDPOINT` names.",
+    )
+    google_cloud_project: str | None = Field(
+        None,
+        validation_alias=_also("GOOGLE_CLOUD_PROJECT", "GCP_PROJECT_ID"),
+        description="The project that traces and metrics belong to.",
+    )
+    gcp_credentials_path: Path | None = Field(
+        None, description="A Google service account's key file; unset, Google's application default credentials."
+    )
+    gcp_sa_key: SecretStr | None = Field(None, description="The same key as JSON.")
+    gcp_sa_key_b64: SecretStr | None = Field(None, description="The same key as JSON in base64.")
 
     @classmethod
     def load(cls) -> Self:
@@ -66,23 +89,42 @@ class ServerSettings(BaseSettings):
             problems = error.errors(include_input=False, include_url=False)
             raise ConfigurationError("; ".join(_sentence(dict(problem)) for problem in problems)) from None
 
+    @model_validator(mode="after")
+    def _one_google_identity(self) -> Self:
+        given = [name for name in ("gcp_credentials_path", "gcp_sa_key", "gcp_sa_key_b64") if getattr(self, name)]
+        if len(given) > 1:
+            raise ValueError(f"{', '.join(given).upper()}: give one of them")
+        return self
 
-class ReplicateSettings(ServerSettings):
-    """The target `replicate`."""
+
+class ServerSettings(Settings):
+    """How one service runs, whichever target it is."""
+
+    function_target: Target = Field(Target.REPLICATE, description="What this service is: `replicate` or `ingest`.")
+    host: str = Field("0.0.0.0", description="Address to listen on.")  # noqa: S104  a container is reached from outside
+    port: int = Field(8080, ge=0, le=65535, description="TCP port to listen on.")
+    concurrency: int = Field(
+        80, ge=1, le=1000, description="Requests served at once; deploy with the same `--concurrency`."
+    )
+
+
+class EngineSettings(Settings):
+    """What is replicated, with whose keys and how patiently: for the service and the command line alike."""
 
     source_s3_buckets: Annotated[tuple[str, ...], NoDecode] = Field(
-        description="The S3 buckets that are replicated, separated by commas."
+        (), description="The S3 buckets that are replicated, separated by commas: the one-rule case."
     )
-    target_gcs_bucket: str = Field(min_length=3, description="The Cloud Storage bucket they are replicated to.")
+    target_gcs_bucket: str | None = Field(
+        None,
+        min_length=3,
+        validation_alias=_also("TARGET_GCS_BUCKET", "GCS_BUCKET_NAME", "GCS_BUCKET", "GCP_BUCKET_NAME"),
+        description="The Cloud Storage bucket they are replicated to.",
+    )
     deletes: Deletes = Field(
         Deletes.IGNORE, description="`propagate` deletes the replica of a deleted object; `ignore` keeps it."
     )
     foreign: Foreign = Field(
         Foreign.OVERWRITE, description="What happens to destination objects without a receipt: `overwrite` or `keep`."
-    )
-    k_service: str | None = Field(None, description="Set by Cloud Run; where it is, `AUTH` defaults to `iam`.")
-    auth: Auth | None = Field(
-        None, description="Who checks callers. `iam`: Cloud Run. `none`: nobody, which takes a loopback `HOST`."
     )
     storage_emulator_host: str | None = Field(
         None, description="Google's own variable: a Cloud Storage server for tests, which takes no credentials."
@@ -90,14 +132,33 @@ class ReplicateSettings(ServerSettings):
     aws_region: str | None = Field(None, description="Region of the S3 client.")
     aws_credentials_secret: str | None = Field(
         None,
-        pattern=r"^projects/[^/]+/secrets/[^/]+(/versions/[^/]+)?$",
+        pattern=SECRET_RESOURCE,
         description="Secret Manager resource with the AWS keys; unset, the AWS SDK looks for credentials itself.",
     )
     aws_credentials_max_age: float = Field(
         300, gt=0, description="Seconds after which the secret is read again, in case it was rotated."
     )
-    max_retries: int = Field(3, ge=0, description="Further attempts after a transient failure.")
-    retry_delay: float = Field(0.5, ge=0, description="Seconds before the first of them.")
+    aws_role_arn: str | None = Field(
+        None,
+        pattern=r"^arn:[^:]+:iam::\d{12}:role/.+$",
+        description="AWS role that is assumed with the Google identity of this service, without any AWS key.",
+    )
+    aws_role_audience: str = Field(
+        "sts.amazonaws.com", min_length=1, description="Audience of the identity token for that role (`:oaud` in AWS)."
+    )
+    aws_request_payer: bool = Field(False, description="Pay for the requests, as requester-pays buckets want.")
+    max_retries: int = Field(
+        3,
+        ge=0,
+        validation_alias=_also("MAX_RETRIES", "RETRY_ATTEMPTS"),
+        description="Further attempts after a transient failure.",
+    )
+    retry_delay: float = Field(
+        0.5,
+        ge=0,
+        validation_alias=_also("RETRY_DELAY", "RETRY_BACKOFF_SEC"),
+        description="Seconds before the first of them.",
+    )
     retry_backoff: float = Field(2.0, ge=1, description="Factor by which each delay exceeds the one before.")
     deadline_seconds: float = Field(
         480, gt=0, description="Time for one request; two minutes less than ack deadline and request timeout."
@@ -113,17 +174,39 @@ class ReplicateSettings(ServerSettings):
         return buckets
 
     @model_validator(mode="after")
+    def _one_way_to_aws(self) -> Self:
+        if self.aws_credentials_secret and self.aws_role_arn:
+            raise ValueError("AWS_CREDENTIALS_SECRET, AWS_ROLE_ARN: give one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _something_to_replicate(self) -> Self:
+        if not (self.source_s3_buckets and self.target_gcs_bucket):
+            raise ValueError("SOURCE_S3_BUCKETS, TARGET_GCS_BUCKET: both are required")
+        return self
+
+    @property
+    def rules(self) -> RuleSet:
+        """The one rule that the environment describes."""
+        sources, target = frozenset(self.source_s3_buckets), str(self.target_gcs_bucket)
+        return RuleSet((Rule("default", sources, target, self.deletes, self.foreign),))
+
+
+class ReplicateSettings(ServerSettings, EngineSettings):
+    """The target `replicate`."""
+
+    k_service: str | None = Field(None, description="Set by Cloud Run; where it is, `AUTH` defaults to `iam`.")
+    auth: Auth | None = Field(
+        None, description="Who checks callers. `iam`: Cloud Run. `none`: nobody, which takes a loopback `HOST`."
+    )
+
+    @model_validator(mode="after")
     def _never_open_by_accident(self) -> Self:
         if self.auth is None and self.k_service is None:
             raise ValueError("AUTH: required outside Cloud Run")
         if self.auth is Auth.NONE and self.host not in LOOPBACK:
             raise ValueError("AUTH: `none` takes a loopback HOST")
         return self
-
-    @property
-    def rules(self) -> tuple[Rule, ...]:
-        """The one rule that the environment describes."""
-        return (Rule("default", frozenset(self.source_s3_buckets), self.target_gcs_bucket, self.deletes, self.foreign),)
 
 
 class IngestSettings(ServerSettings):

@@ -3,6 +3,7 @@
 import logging
 import sys
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 from google.cloud.logging_v2.handlers import StructuredLogHandler
 
 from replicator.errors import Permanent, ReplicationError
-from replicator.model import Change, IgnoredEvent, Outcome, SourceKey
+from replicator.model import Change, Failure, IgnoredEvent, Outcome, SourceKey
+from replicator.reasons import Reason
 
 logger = logging.getLogger("replicator")
 
@@ -51,16 +53,31 @@ def log_outcome(outcome: Outcome, occasion: Occasion, seconds: float) -> None:
     _log(logging.INFO, f"{outcome.result}: {outcome.source}", fields)
 
 
-def log_failure(error: ReplicationError, source: SourceKey | None, occasion: Occasion, seconds: float) -> None:
+def log_failure(failure: Failure, occasion: Occasion, seconds: float) -> None:
     """A permanent failure needs a person; a transient one is expected to be repaired by redelivery."""
+    if isinstance(failure.error.__cause__, Exception) and failure.error.reason is Reason.UNEXPECTED:
+        log_unexpected(failure.error.__cause__, failure.source, occasion)
+        return
+    fields = {
+        **failure_fields(failure),
+        "duration_seconds": round(seconds, 3),
+        "lag_seconds": _lag(occasion.change),
+    }
+    log_error(failure.error, occasion, failure.source, fields)
+
+
+def log_error(
+    error: ReplicationError, occasion: Occasion, source: SourceKey | None = None, about: Mapping[str, Any] | None = None
+) -> None:
+    """A request or a message that came to nothing, perhaps before it was clear which object it is about."""
     permanent = isinstance(error, Permanent)
     fields = {
         **_occasion_fields(source, occasion),
+        **(about or {}),
         "result": "failed",
         "reason": str(error.reason),
         "detail": error.detail or None,
         "permanent": permanent,
-        "duration_seconds": round(seconds, 3),
     }
     _log(logging.ERROR if permanent else logging.WARNING, f"failed: {error.reason}", fields)
 
@@ -85,8 +102,8 @@ def log_unexpected(error: Exception, source: SourceKey | None = None, occasion: 
 
 
 def outcome_fields(outcome: Outcome) -> dict[str, Any]:
-    """An outcome as logs and answers show it."""
-    return {
+    """An outcome as logs and answers show it: what there is nothing to say of is left out."""
+    fields = {
         "result": str(outcome.result),
         "reason": str(outcome.reason),
         "rule": outcome.rule,
@@ -97,7 +114,23 @@ def outcome_fields(outcome: Outcome) -> dict[str, Any]:
         "path": outcome.path,
         "checked": outcome.checked,
         "attempts": outcome.attempts,
+        "version_id": outcome.version_id,
+        "not_held": list(outcome.not_held) or None,
+        "dry_run": outcome.dry_run or None,
     }
+    return _present(fields)
+
+
+def failure_fields(failure: Failure) -> dict[str, Any]:
+    """A failure as logs and answers show it, beside the error itself."""
+    fields = {
+        "result": "failed",
+        "rule": failure.rule,
+        "source": str(failure.source),
+        "destination": str(failure.destination) if failure.destination else None,
+        "attempts": failure.attempts,
+    }
+    return _present(fields)
 
 
 def _occasion_fields(source: SourceKey | None, occasion: Occasion) -> dict[str, Any]:
@@ -107,7 +140,7 @@ def _occasion_fields(source: SourceKey | None, occasion: Occasion) -> dict[str, 
         "source": str(source) if source else None,
         "event": change.kind if change else None,
         "event_id": change.event_id if change else None,
-        "version_id": change.version_id if change else None,
+        "event_version_id": change.version_id if change else None,
         "sequencer": change.sequencer if change else None,
         "delivery_attempt": occasion.delivery_attempt,
     }
@@ -121,8 +154,11 @@ def _lag(change: Change | None) -> float | None:
 
 
 def _log(level: int, message: str, fields: dict[str, Any]) -> None:
-    present = {name: value for name, value in fields.items() if value is not None}
-    logger.log(level, message, extra={"json_fields": present})
+    logger.log(level, message, extra={"json_fields": _present(fields)})
+
+
+def _present(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 class _Handler(StructuredLogHandler):

@@ -1,5 +1,5 @@
 """Moves one pinned object's bytes from the source to a conditional write at the destination, verified on the way."""
 
-from replicator.transfer.transfer import Copied, Transfer
+from replicator.transfer.transfer import Copied, Transfer, Unwatched
 
-__all__ = ["Copied", "Transfer"]
+__all__ = ["Copied", "Transfer", "Unwatched"]

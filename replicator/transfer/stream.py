@@ -5,14 +5,13 @@ Cloud Storage make it visible. A broken read resumes where it broke; a broken or
 Cloud Storage says, and the reader goes back there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from replicator.deadline import Deadline
 from replicator.errors import Transient
-from replicator.model import DestinationName, DestinationObject, SourceObject
+from replicator.model import Attributes, DestinationName, DestinationObject, SourceObject
 from replicator.ports import Destination, Source, UploadSession
 from replicator.reasons import Reason
-from replicator.receipt import attributes_of
 from replicator.transfer.checksums import Digest
 from replicator.transfer.readahead import ReadAhead
 
@@ -29,19 +28,21 @@ def copy_stream(
     destination_side: Destination,
     source: SourceObject,
     name: DestinationName,
+    attributes: Attributes,
     if_generation: int,
     *,
     chunk_size: int,
     deadline: Deadline,
+    at: Callable[[int], None],
 ) -> DestinationObject:
     """Raises what the two sides raise, and `Transient` when the bytes do not match or time is up."""
     digest = Digest(source.checksum)
-    session = destination_side.begin(name, source.size, attributes_of(source), if_generation)
+    session = destination_side.begin(name, source.size, attributes, if_generation)
     try:
         with ReadAhead(source_side, source, chunk_size, deadline) as reader:
             last_chunk = (source.size - 1) // UPLOAD_UNIT * UPLOAD_UNIT
-            _send_until(last_chunk, session, reader, digest)
-            tail = b"".join(_checked(reader, source.size - last_chunk, digest))
+            _send_until(last_chunk, session, reader, digest, at)
+            tail = b"".join(_checked(reader, source.size - last_chunk, digest, at))
         digest.verify(source.size)
         deadline.check()
         written = session.finish(last_chunk, tail, digest.crc32c)
@@ -55,20 +56,21 @@ def copy_stream(
     return written
 
 
-def _send_until(end: int, session: UploadSession, reader: ReadAhead, digest: Digest) -> None:
+def _send_until(end: int, session: UploadSession, reader: ReadAhead, digest: Digest, at: Callable[[int], None]) -> None:
     persisted = fruitless = 0
     while persisted < end:
         reader.seek(persisted)
         length = end - persisted
-        before, persisted = persisted, session.append(persisted, length, _checked(reader, length, digest))
+        before, persisted = persisted, session.append(persisted, length, _checked(reader, length, digest, at))
         fruitless = 0 if persisted > before else fruitless + 1
         if fruitless >= MAX_FRUITLESS_APPENDS:
             raise Transient(Reason.DESTINATION_UNAVAILABLE, "the upload makes no progress")
 
 
-def _checked(reader: ReadAhead, length: int, digest: Digest) -> Iterator[memoryview]:
+def _checked(reader: ReadAhead, length: int, digest: Digest, at: Callable[[int], None]) -> Iterator[memoryview]:
     offset = reader.position
     for chunk in reader.take(length):
         digest.update(offset, chunk)
         offset += len(chunk)
+        at(offset)
         yield chunk

@@ -1,12 +1,13 @@
 """Chooses the path that an object's bytes take."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from replicator.deadline import Deadline
-from replicator.model import DestinationName, DestinationObject, SourceObject
-from replicator.ports import Destination, Source
-from replicator.receipt import receipt_of
+from replicator.model import Attributes, DestinationName, DestinationObject, SourceObject
+from replicator.ports import Destination, Progress, Source
 from replicator.transfer.stream import copy_stream
 from replicator.transfer.whole import copy_whole
 
@@ -23,11 +24,18 @@ class Path(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """A finished copy: the object that is visible now, the path its bytes took, and the source checksum they passed."""
+    """A finished copy: the object that is visible now, and the path its bytes took."""
 
     destination: DestinationObject
     path: Path
-    checked: str
+
+
+class Unwatched:
+    """The `Progress` of copies that nobody watches."""
+
+    @contextmanager
+    def copying(self, _source: SourceObject) -> Iterator[Callable[[int], None]]:
+        yield lambda _position: None
 
 
 def path_for(size: int) -> Path:
@@ -42,24 +50,35 @@ class Transfer:
     source: Source
     destination: Destination
     chunk_size: int
+    progress: Progress = field(default_factory=Unwatched)
 
-    def copy(self, source: SourceObject, name: DestinationName, if_generation: int, deadline: Deadline) -> Copied:
-        """Writes bytes, metadata and receipt of exactly `source`, if the destination is at `if_generation`.
+    def copy(
+        self,
+        source: SourceObject,
+        name: DestinationName,
+        attributes: Attributes,
+        if_generation: int,
+        deadline: Deadline,
+    ) -> Copied:
+        """Writes the bytes of exactly `source`, with `attributes`, if the destination is at `if_generation`.
 
         Raises `SourceMoved` or `DestinationMoved` when one side is no longer as required, `Transient` when reading,
         writing or a checksum failed. In each case nothing became visible.
         """
         path = path_for(source.size)
-        if path is Path.WHOLE:
-            written = copy_whole(self.source, self.destination, source, name, if_generation, deadline=deadline)
-        else:
-            written = copy_stream(
-                self.source,
-                self.destination,
-                source,
-                name,
-                if_generation,
-                chunk_size=self.chunk_size,
-                deadline=deadline,
-            )
-        return Copied(written, path, receipt_of(source).checked)
+        sides = self.source, self.destination
+        with self.progress.copying(source) as at:
+            if path is Path.WHOLE:
+                written = copy_whole(*sides, source, name, attributes, if_generation, deadline=deadline, at=at)
+            else:
+                written = copy_stream(
+                    *sides,
+                    source,
+                    name,
+                    attributes,
+                    if_generation,
+                    chunk_size=self.chunk_size,
+                    deadline=deadline,
+                    at=at,
+                )
+        return Copied(written, path)

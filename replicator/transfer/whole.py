@@ -1,9 +1,10 @@
 """Path `whole`: a small object is read into memory by one GET, verified, and written by one insert."""
 
+from collections.abc import Callable
+
 from replicator.deadline import Deadline
-from replicator.model import DestinationName, DestinationObject, SourceObject
+from replicator.model import Attributes, DestinationName, DestinationObject, SourceObject
 from replicator.ports import Destination, Source
-from replicator.receipt import attributes_of
 from replicator.transfer.checksums import Digest
 
 
@@ -12,9 +13,11 @@ def copy_whole(
     destination_side: Destination,
     source: SourceObject,
     name: DestinationName,
+    attributes: Attributes,
     if_generation: int,
     *,
     deadline: Deadline,
+    at: Callable[[int], None],
 ) -> DestinationObject:
     """Raises what the two sides raise, and `Transient` when the bytes do not match or time is up."""
     data = memoryview(bytearray(source.size))
@@ -22,8 +25,9 @@ def copy_whole(
     with source_side.open(source) as body:
         while count := body.readinto(data[filled:]):
             filled += count
+            at(filled)
             deadline.check()
     digest = Digest(source.checksum)
     digest.update(0, data[:filled])
     digest.verify(source.size)
-    return destination_side.insert(name, data, digest.crc32c, attributes_of(source), if_generation)
+    return destination_side.insert(name, data, digest.crc32c, attributes, if_generation)

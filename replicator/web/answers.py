@@ -1,17 +1,19 @@
 """What each door answers: the one table from outcomes and reasons to HTTP statuses."""
 
 import json
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from werkzeug.wrappers import Response
 
 from replicator.errors import ReplicationError, Transient
-from replicator.model import Outcome, Result
+from replicator.model import Failure, Outcome, Result
 from replicator.reasons import Reason
-from replicator.telemetry import outcome_fields
+from replicator.telemetry import failure_fields, outcome_fields
 
 RETRY_AFTER_SECONDS = 10
+PROBLEM = "application/problem+json"
 
 WRITTEN = frozenset({Result.CREATED, Result.UPDATED, Result.METADATA_UPDATED})
 
@@ -26,25 +28,56 @@ ERROR_STATUSES = {
     Reason.REQUEST_MALFORMED: 400,
     Reason.EVENT_MALFORMED: 400,
     Reason.INGEST_SECRET_WRONG: 403,
+    Reason.BUCKET_NOT_IN_RULES: 403,
     Reason.SOURCE_ACCESS_DENIED: 403,
     Reason.DESTINATION_ACCESS_DENIED: 403,
     Reason.ROUTE_UNKNOWN: 404,
+    Reason.SOURCE_KMS_DENIED: 403,
     Reason.SOURCE_BUCKET_NOT_FOUND: 404,
+    Reason.DESTINATION_NOT_FOUND: 404,
     Reason.DESTINATION_BUCKET_NOT_FOUND: 404,
     Reason.METHOD_NOT_ALLOWED: 405,
+    Reason.DESTINATION_FOREIGN: 409,
+    Reason.DESTINATION_MOVED: 412,
     Reason.BODY_TOO_LARGE: 413,
     Reason.UNEXPECTED: 500,
 }
 """Every other permanent error is 422 and every other transient one 503."""
 
 
-def direct_answer(outcome: Outcome) -> Response:
-    """For a caller who asked for this object."""
-    fields = {name: value for name, value in outcome_fields(outcome).items() if value is not None}
-    if status := OUTCOMES_THAT_ARE_PROBLEMS.get(outcome.reason):
+Document = Mapping[str, Any]
+
+
+def direct_answer(results: Sequence[Outcome | Failure]) -> Response:
+    """For a caller who asked for this object: the document of its one destination, or all of them together."""
+    status, document = direct_document(results)
+    response = json_answer(status, document)
+    if status >= 400:
+        response.mimetype = PROBLEM
+    return _with_retry_after(response)
+
+
+def direct_document(results: Sequence[Outcome | Failure]) -> tuple[int, Document]:
+    """Status and document of what one direct call came to. Of several destinations the worst decides the status."""
+    documents = [_document(result) for result in results]
+    if len(documents) == 1:
+        return documents[0]
+    status, worst = max(documents, key=lambda found: found[0])
+    together = {"source": str(results[0].source), "outcomes": [document for _, document in documents]}
+    if status < 400:
+        return status, together
+    return status, together | {name: worst[name] for name in ("type", "title", "status", "reason", "detail")}
+
+
+def _document(result: Outcome | Failure) -> tuple[int, Document]:
+    if isinstance(result, Failure):
+        status = error_status(result.error)
+        return status, problem_document(status, result.error.reason, result.error.detail, failure_fields(result))
+    fields = outcome_fields(result)
+    if status := OUTCOMES_THAT_ARE_PROBLEMS.get(result.reason, 0):
         # What became of the replica is part of the answer all the same.
-        return problem(status, outcome.reason, extra=fields)
-    return json_answer(201 if outcome.result in WRITTEN else 200, fields)
+        return status, problem_document(status, result.reason, extra=fields)
+    return 201 if result.result in WRITTEN and not result.dry_run else 200, fields
 
 
 def error_status(error: ReplicationError) -> int:
@@ -57,9 +90,16 @@ def error_answer(error: ReplicationError) -> Response:
     return problem(error_status(error), error.reason, error.detail)
 
 
-def problem(status: int, reason: Reason, detail: str = "", extra: dict[str, Any] | None = None) -> Response:
-    """An RFC 9457 problem; `reason` is the stable code."""
-    document = {
+def problem(status: int, reason: Reason, detail: str = "") -> Response:
+    """An RFC 9457 problem."""
+    response = json_answer(status, problem_document(status, reason, detail))
+    response.mimetype = PROBLEM
+    return _with_retry_after(response)
+
+
+def problem_document(status: int, reason: Reason, detail: str = "", extra: Document | None = None) -> Document:
+    """The members of an RFC 9457 problem; `reason` is the stable code."""
+    return {
         **(extra or {}),
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -67,14 +107,15 @@ def problem(status: int, reason: Reason, detail: str = "", extra: dict[str, Any]
         "reason": str(reason),
         "detail": f"{reason.explanation} ({detail})" if detail else reason.explanation,
     }
-    response = json_answer(status, document)
-    response.mimetype = "application/problem+json"
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+
+
+def _with_retry_after(response: Response) -> Response:
+    if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
 
 
-def json_answer(status: int, document: dict[str, Any]) -> Response:
+def json_answer(status: int, document: Document) -> Response:
     return Response(json.dumps(document, ensure_ascii=False) + "\n", status, mimetype="application/json")
 
 

@@ -2,36 +2,41 @@
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from time import perf_counter
 
 from werkzeug.wrappers import Request, Response
 
 from replicator.deadline import Deadline
 from replicator.engine import Engine
-from replicator.errors import Permanent, ReplicationError, Transient
+from replicator.errors import ReplicationError
 from replicator.events import decode_json, looks_like_event, parse_document
-from replicator.model import IgnoredEvent, Notice, Outcome, SourceKey
+from replicator.model import Failure, IgnoredEvent, Notice
 from replicator.reasons import Reason
-from replicator.telemetry import Occasion, log_failure, log_ignored, log_outcome, log_unexpected
+from replicator.telemetry import Occasion, log_ignored, log_unexpected
 from replicator.web.answers import acknowledged, direct_answer, error_answer, error_status, json_answer
-from replicator.web.requests import read_body, read_direct
+from replicator.web.batch import BatchDoor
+from replicator.web.calls import Calls
+from replicator.web.objects import ObjectDoors
+from replicator.web.requests import read_body, read_direct, read_json
 from replicator.web.routing import Router
 
 
 class ReplicateDoors:
-    """Turns requests into calls of the engine, and logs each outcome once.
-
-    The engine is asked for when it is needed, for its clients must not be built before gunicorn forks.
-    """
+    """Turns requests into calls of the engine."""
 
     def __init__(self, engine: Callable[[], Engine]) -> None:
         self._engine = engine
+        self._calls = Calls(engine)
+        batch, objects = BatchDoor(self._calls), ObjectDoors(engine)
         self._router = Router(
             {
                 ("GET", "/"): self.root,
                 ("POST", "/"): self.event,
                 ("POST", "/v1/replicate"): self.replicate,
+                ("POST", "/v1/replicate:batch"): batch.replicate,
+                ("GET", "/v1/object"): objects.status,
+                ("DELETE", "/v1/object"): objects.delete,
+                ("GET", "/v1/object/<bucket>/<key:key>"): objects.status,
+                ("DELETE", "/v1/object/<bucket>/<key:key>"): objects.delete,
                 ("GET", "/health"): self.health,
                 ("GET", "/ready"): self.ready,
             }
@@ -57,15 +62,12 @@ class ReplicateDoors:
 
     def replicate(self, request: Request) -> Response:
         """A direct call, or an event in any envelope: the body decides, and with it the meaning of the answer."""
-        body = read_body(request)
-        try:
-            document = decode_json(body)
-        except Permanent as error:
-            raise Permanent(Reason.REQUEST_MALFORMED, error.detail) from None
+        document = read_json(read_body(request))
         if looks_like_event(document):
             return self._follow(document)
-        result = self._run(read_direct(document), Occasion("direct"), self._deadline())
-        return direct_answer(result) if isinstance(result, Outcome) else error_answer(result)
+        call = read_direct(document)
+        occasion, deadline = call.occasion("direct"), self._calls.new_deadline()
+        return direct_answer(self._calls.replicate(call.source, occasion, deadline, call.to, dry_run=call.dry_run))
 
     def event(self, request: Request) -> Response:
         """Pub/Sub push and Eventarc: acknowledged when everything the message asks for is done, or needs nothing."""
@@ -73,36 +75,19 @@ class ReplicateDoors:
 
     def _follow(self, document: object) -> Response:
         notices, attempt = parse_document(document), _delivery_attempt(document)
-        deadline = self._deadline()
-        failures = [failure for notice in notices if (failure := self._follow_notice(notice, attempt, deadline))]
+        deadline = self._calls.new_deadline()
+        failures = [failure for notice in notices for failure in self._follow_notice(notice, attempt, deadline)]
         # The status matters to people only: whatever it is, Pub/Sub delivers the message as a whole again.
         return error_answer(max(failures, key=error_status)) if failures else acknowledged()
 
     def _follow_notice(
         self, notice: Notice, delivery_attempt: int | None, deadline: Callable[[], Deadline]
-    ) -> ReplicationError | None:
+    ) -> list[ReplicationError]:
         if isinstance(notice, IgnoredEvent):
             log_ignored(notice, Occasion("event", delivery_attempt=delivery_attempt))
-            return None
-        result = self._run(notice.source, Occasion("event", notice, delivery_attempt), deadline)
-        return result if isinstance(result, ReplicationError) else None
-
-    def _run(self, key: SourceKey, occasion: Occasion, deadline: Callable[[], Deadline]) -> Outcome | ReplicationError:
-        started = perf_counter()
-        try:
-            outcome = self._engine().replicate(key, deadline())
-        except ReplicationError as error:
-            log_failure(error, key, occasion, perf_counter() - started)
-            return error
-        except Exception as error:  # one change must not hide the others of its message
-            log_unexpected(error, key, occasion)
-            return Transient(Reason.UNEXPECTED)
-        log_outcome(outcome, occasion, perf_counter() - started)
-        return outcome
-
-    def _deadline(self) -> Callable[[], Deadline]:
-        """One deadline for the whole request. It begins with the first change: an ignored event needs no engine."""
-        return cache(lambda: self._engine().new_deadline())
+            return []
+        results = self._calls.replicate(notice.source, Occasion("event", notice, delivery_attempt), deadline)
+        return [result.error for result in results if isinstance(result, Failure)]
 
 
 def _delivery_attempt(document: object) -> int | None:

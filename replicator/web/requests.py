@@ -1,32 +1,92 @@
-"""Reads request bodies, within bounds."""
+"""Reads requests, within bounds. What is wrong with one is said in words that never repeat it."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Self, TypeVar
+from urllib.parse import parse_qsl
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.wrappers import Request
 
 from replicator.errors import Permanent
-from replicator.model import SourceKey
+from replicator.events import decode_json
+from replicator.model import Change, DestinationName, SourceKey
 from replicator.reasons import Reason
+from replicator.telemetry import Occasion
 
 MAX_BODY_BYTES = 1024**2
 """EventBridge's entries are at most 256 KiB, and a Pub/Sub envelope adds a third."""
 
+MAX_BATCH_ITEMS = 100
+"""Objects in one batch, which share one deadline."""
+
+Model = TypeVar("Model", bound=BaseModel)
 Name = Annotated[str, Field(min_length=1)]
 
-
-FIELDS = ("s3_bucket", "bucket", "s3_key", "key")
+FIELDS = frozenset(
+    {
+        *("s3_bucket", "src_bucket", "bucket", "s3_key", "src_key", "key", "dest_bucket", "dest_key"),
+        *("version_id", "dry_run", "items"),
+    }
+)
 
 
 class DirectRequest(BaseModel):
-    """The body of a direct call: `{"s3_bucket", "s3_key"}` or `{"bucket", "key"}`."""
+    """The body of a direct call, under any of the names that earlier systems gave its fields."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    bucket: Name = Field(validation_alias=AliasChoices("s3_bucket", "bucket"))
-    key: Name = Field(validation_alias=AliasChoices("s3_key", "key"))
+    bucket: Name = Field(
+        validation_alias=AliasChoices("s3_bucket", "src_bucket", "bucket"), description="The source bucket in S3."
+    )
+    key: Name = Field(
+        validation_alias=AliasChoices("s3_key", "src_key", "key"), description="The source object's key, as it is."
+    )
+    dest_bucket: Name | None = Field(
+        None, description="The destination bucket; with `dest_key`, in place of the rules'."
+    )
+    dest_key: Name | None = Field(None, description="The destination object's name.")
+    version_id: Name | None = Field(
+        None, description="A hint, as in an event: it is logged, and the source's current state is replicated."
+    )
+    dry_run: bool = Field(False, description="Say what would happen, and write nothing.")
+
+    @model_validator(mode="after")
+    def _whole_destination(self) -> Self:
+        if (self.dest_bucket is None) != (self.dest_key is None):
+            raise ValueError("dest_bucket and dest_key belong together")
+        return self
+
+
+class BatchRequest(BaseModel):
+    """The body of a batch. Its items are read one by one, so that a malformed one does not hide the others."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    items: Annotated[list[object], Field(min_length=1, max_length=MAX_BATCH_ITEMS)]
+
+
+@dataclass(frozen=True, slots=True)
+class DirectCall:
+    """What a direct call asks for."""
+
+    source: SourceKey
+    to: DestinationName | None = None
+    version_id: str | None = None
+    dry_run: bool = False
+
+    def occasion(self, door: str) -> Occasion:
+        """A direct call for a version says no more than an event about it would."""
+        return Occasion(door, Change(self.source, door, version_id=self.version_id) if self.version_id else None)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectQuery:
+    """The destination object that a query names, and the generation it must be at, if any."""
+
+    name: DestinationName
+    generation: int | None = None
 
 
 def read_body(request: Request) -> bytes:
@@ -38,25 +98,69 @@ def read_body(request: Request) -> bytes:
     except RequestEntityTooLarge:
         raise _too_large() from None
     except ClientDisconnected:
-        raise Permanent(Reason.REQUEST_MALFORMED, "the body ends early") from None
+        raise _malformed("the body ends early") from None
     if len(body) > MAX_BODY_BYTES:
         raise _too_large()
     return body
 
 
-def _too_large() -> Permanent:
-    return Permanent(Reason.BODY_TOO_LARGE, f"at most {MAX_BODY_BYTES} bytes")
+def read_direct(document: object) -> DirectCall:
+    """What a direct body asks for. Raises `Permanent(request_malformed)`, which says what is wrong with it."""
+    body = _validated(DirectRequest, document)
+    to = DestinationName(body.dest_bucket, body.dest_key) if body.dest_bucket and body.dest_key else None
+    return DirectCall(SourceKey(body.bucket, body.key), to, body.version_id, body.dry_run)
 
 
-def read_direct(document: object) -> SourceKey:
-    """The object a direct body names. Raises `Permanent(request_malformed)`, which says what is wrong with it."""
+def read_batch(document: object) -> list[object]:
+    """The items of a batch, unread. Raises `Permanent(request_malformed)`."""
+    return _validated(BatchRequest, document).items
+
+
+def read_query(request: Request, **path: str) -> ObjectQuery:
+    """The object named by the path, or else by `bucket` and `key` in the query: there every character is safe.
+
+    Raises `Permanent(request_malformed)`, also for a parameter we do not know: a misspelt condition must not be none.
+    """
     try:
-        request = DirectRequest.model_validate(document)
+        pairs = parse_qsl(request.query_string.decode("ascii"), keep_blank_values=True, errors="strict")
+    except ValueError:
+        raise _malformed("the query is not URL-encoded UTF-8") from None
+    allowed = {"generation"} if path else {"bucket", "key", "generation"}
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names) or not set(names) <= allowed:
+        raise _malformed(f"query: {', '.join(sorted(allowed))}, each at most once")
+    query = dict(pairs) | path
+    if not (query.get("bucket") and query.get("key")):
+        raise _malformed("bucket, key: both are required")
+    generation = query.get("generation")
+    if generation is not None and not (generation.isascii() and generation.isdigit() and len(generation) < 20):
+        raise _malformed("generation: not a number")
+    return ObjectQuery(DestinationName(query["bucket"], query["key"]), int(generation) if generation else None)
+
+
+def read_json(body: bytes) -> object:
+    """The JSON of a direct body. Raises `Permanent(request_malformed)`."""
+    try:
+        return decode_json(body)
+    except Permanent as error:
+        raise _malformed(error.detail) from None
+
+
+def _validated(model: type[Model], document: object) -> Model:
+    try:
+        return model.model_validate(document)
     except ValidationError as error:
         problems = error.errors(include_input=False, include_url=False, include_context=False)
         details = {f"{_field(problem['loc'])}: {problem['msg']}" for problem in problems}
-        raise Permanent(Reason.REQUEST_MALFORMED, "; ".join(sorted(details))) from None
-    return SourceKey(request.bucket, request.key)
+        raise _malformed("; ".join(sorted(details))) from None
+
+
+def _malformed(detail: str) -> Permanent:
+    return Permanent(Reason.REQUEST_MALFORMED, detail)
+
+
+def _too_large() -> Permanent:
+    return Permanent(Reason.BODY_TOO_LARGE, f"at most {MAX_BODY_BYTES} bytes")
 
 
 def _field(location: Sequence[int | str]) -> str:

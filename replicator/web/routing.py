@@ -3,29 +3,39 @@
 from collections.abc import Callable, Mapping
 
 from werkzeug.exceptions import MethodNotAllowed, NotFound
-from werkzeug.routing import Map, RequestRedirect, Rule
+from werkzeug.routing import BaseConverter, Map, RequestRedirect, Rule
 from werkzeug.wrappers import Request, Response
 
 from replicator.errors import Permanent, ReplicationError
 from replicator.reasons import Reason
-from replicator.telemetry import Occasion, log_failure, log_unexpected
+from replicator.telemetry import Occasion, log_error, log_unexpected
 from replicator.web.answers import error_answer, problem
 
-Handler = Callable[[Request], Response]
+Handler = Callable[..., Response]
+
+
+class _Key(BaseConverter):
+    """The rest of the path as an object's key: it may begin or end with a slash, and have several in a row."""
+
+    regex = "(?s:.+)"
+    part_isolating = False
 
 
 class Router:
-    """Calls the handler of a (method, path), and turns whatever it raises into an answer without the error's text."""
+    """Calls the handler of a (method, path), and turns whatever it raises into an answer without the error's text.
+
+    What a path names in `<…>` is given to the handler by keyword; `<key:…>` takes the rest of the path.
+    """
 
     def __init__(self, handlers: Mapping[tuple[str, str], Handler]) -> None:
         rules = [Rule(path, methods=[method], endpoint=(method, path)) for method, path in handlers]
-        self._routes = Map(rules, strict_slashes=False, merge_slashes=False)
+        self._routes = Map(rules, strict_slashes=False, merge_slashes=False, converters={"key": _Key})
         self._handlers = handlers
 
     def __call__(self, request: Request) -> Response:
         try:
-            endpoint, _ = self._routes.bind("", path_info=request.path).match(method=request.method)
-            return self._handlers[endpoint](request)
+            endpoint, named = self._routes.bind("", path_info=_path(request)).match(method=request.method)
+            return self._handlers[endpoint](request, **named)
         except (NotFound, RequestRedirect):
             return error_answer(Permanent(Reason.ROUTE_UNKNOWN))
         except MethodNotAllowed as error:
@@ -33,8 +43,16 @@ class Router:
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
             return response
         except ReplicationError as error:
-            log_failure(error, None, Occasion(request.path), 0.0)
+            log_error(error, Occasion(request.path))
             return error_answer(error)
         except Exception as error:  # the last edge: the framework would show the error's text
             log_unexpected(error)
             return problem(500, Reason.UNEXPECTED)
+
+
+def _path(request: Request) -> str:
+    """Decoded strictly (PEP 3333): with replacement characters a key would be another one."""
+    try:
+        return str(request.environ.get("PATH_INFO", "")).encode("latin-1").decode()
+    except UnicodeError:
+        raise Permanent(Reason.REQUEST_MALFORMED, "the path is not UTF-8") from None

@@ -1,0 +1,57 @@
+"""The doors to one destination object: its status, and its deletion."""
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+from werkzeug.wrappers import Request, Response
+
+from replicator.engine import Engine
+from replicator.model import Receipt
+from replicator.status import Status
+from replicator.telemetry import Occasion, log_outcome, outcome_fields
+from replicator.web.answers import json_answer
+from replicator.web.requests import read_query
+
+
+class ObjectDoors:
+    """The object is named by the path, or, since any character may be in a key, by the query."""
+
+    def __init__(self, engine: Callable[[], Engine]) -> None:
+        self._engine = engine
+
+    def status(self, request: Request, **path: str) -> Response:
+        """Whether a destination object is in sync, and the receipt it holds."""
+        return json_answer(200, status_fields(self._engine().status(read_query(request, **path).name)))
+
+    def delete(self, request: Request, **path: str) -> Response:
+        """Deletes a replica, on condition that it is at `generation` if that is given, or else as it was just seen."""
+        query, started = read_query(request, **path), perf_counter()
+        outcome = self._engine().delete(query.name, query.generation)
+        log_outcome(outcome, Occasion("direct"), perf_counter() - started)
+        return json_answer(200, outcome_fields(outcome))
+
+
+def status_fields(status: Status) -> dict[str, Any]:
+    """A status as answers show it."""
+    found = status.destination
+    return {
+        "destination": str(found.name),
+        "in_sync": status.in_sync,
+        "reason": str(status.reason),
+        "detail": status.reason.explanation,
+        "generation": str(found.generation),
+        "size": found.size,
+        "receipt": _receipt_fields(found.receipt) if found.receipt else None,
+    }
+
+
+def _receipt_fields(receipt: Receipt) -> dict[str, Any]:
+    return {
+        "source": str(receipt.source),
+        "etag": receipt.etag,
+        "version_id": receipt.version_id,
+        "last_modified": receipt.last_modified.isoformat(),
+        "size": receipt.size,
+        "checked": receipt.checked,
+    }
