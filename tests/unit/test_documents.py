@@ -7,7 +7,7 @@ import pytest
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from replicator.settings import IngestSettings, ReplicateSettings, ServerSettings
+from replicator.settings import EngineSettings, IngestSettings, ReplicateSettings, ServerSettings, Settings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -17,9 +17,11 @@ def settings_table() -> str:
     """The table that README holds between its two marks."""
     lines = ["| variable | default | meaning |", "|---|---|---|"]
     groups = {
-        "both targets": ServerSettings.model_fields,
-        "target `replicate`": own_fields(ReplicateSettings),
-        "target `ingest`": own_fields(IngestSettings),
+        "target `replicate`, and the command line": own_fields(EngineSettings, Settings),
+        "target `replicate`": own_fields(ReplicateSettings, ServerSettings, EngineSettings),
+        "target `ingest`": own_fields(IngestSettings, ServerSettings),
+        "both targets": own_fields(ServerSettings, Settings),
+        "everywhere": Settings.model_fields,
     }
     for group, fields in groups.items():
         lines.append(f"| **{group}** | | |")
@@ -27,14 +29,15 @@ def settings_table() -> str:
     return "\n".join(lines)
 
 
-def own_fields(settings) -> dict[str, FieldInfo]:
-    return {name: field for name, field in settings.model_fields.items() if name not in ServerSettings.model_fields}
+def own_fields(settings, *inherited) -> dict[str, FieldInfo]:
+    known = {name for parent in inherited for name in parent.model_fields}
+    return {name: field for name, field in settings.model_fields.items() if name not in known}
 
 
 def default(field: FieldInfo) -> str:
     if field.default is PydanticUndefined:
         return "required"
-    return "" if field.default is None else f"`{field.default}`"
+    return "" if field.default in (None, ()) else f"`{field.default}`"
 
 
 def test_the_readme_lists_every_variable_with_its_default_and_meaning():
