@@ -28,7 +28,7 @@ BESIDE = {"replicator.adapters", "replicator.dev"}
 
 ONLY = {
     "replicator.events": {"replicator.events", "replicator.model", "replicator.errors", "replicator.reasons"},
-    "replicator.rules": {"replicator.model", "replicator.errors", "replicator.reasons"},
+    "replicator.rules": {"replicator.rules", "replicator.model", "replicator.errors", "replicator.reasons"},
     "replicator.adapters": {
         "replicator.adapters.gcs",
         "replicator.adapters.gcs_insert",
@@ -59,6 +59,7 @@ RESERVED = {
     "werkzeug": ("replicator.web", "main", "replicator.dev"),
     "flask": ("replicator.web", "main", "replicator.dev"),
     "functions_framework": ("main", "replicator.dev"),
+    "yaml": ("replicator.rules.syntax",),
     "dotenv": ("replicator.settings", "replicator.dev"),
     "os": ("replicator.dev",),
 }
