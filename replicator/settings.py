@@ -191,8 +191,10 @@ class EngineSettings(Settings):
         if self.replication_rules is None:
             if missing := [name.upper() for name in one_rule if not getattr(self, name)]:
                 raise ValueError(f"{', '.join(missing)}: required without REPLICATION_RULES")
-        elif superfluous := [name.upper() for name in (*one_rule, "deletes", "foreign") if name in self.model_fields_set]:
-            raise ValueError(f"{', '.join(superfluous)}: not together with REPLICATION_RULES, which says it by rule")
+            return self
+        without = (*one_rule, "deletes", "foreign")
+        if given := [name.upper() for name in without if name in self.model_fields_set]:
+            raise ValueError(f"{', '.join(given)}: not together with REPLICATION_RULES, where each rule says it")
         return self
 
     @property

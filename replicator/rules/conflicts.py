@@ -38,10 +38,9 @@ def keys_of_one_name(first: Rule, second: Rule) -> tuple[SourceKey, SourceKey] |
         return None
     if not (first.filter.only_by_prefix_and_suffix and second.filter.only_by_prefix_and_suffix):
         return None
-    buckets = list(product(sorted(first.source_buckets), sorted(second.source_buckets)))
     for name in _shared_names(first, second):
         keys = _key_of(first, name), _key_of(second, name)
-        for one, other in buckets:
+        for one, other in product(sorted(first.source_buckets), sorted(second.source_buckets)):
             if (one, keys[0]) != (other, keys[1]):
                 return SourceKey(one, keys[0]), SourceKey(other, keys[1])
     return None
@@ -55,7 +54,9 @@ def _shared_names(first: Rule, second: Rule) -> Iterator[str]:
     suffix, it is the end of that suffix, for the key ends with it. If it is not shorter, it can be replaced by that
     suffix itself, or, where the name so made is not one that can be held, by that with one more character before it.
     """
-    beginning = max(_beginning(first), _beginning(second), key=len)
+    shorter, beginning = sorted((_beginning(first), _beginning(second)), key=len)
+    if not beginning.startswith(shorter):
+        return
     ending = max(first.filter.suffix, second.filter.suffix, key=len)
     ends = [ending[start:] for start in range(len(ending), -1, -1)] + [f"x{ending}"]
     for name in (beginning + end for end in ends):
