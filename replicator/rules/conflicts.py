@@ -22,14 +22,16 @@ def conflicts(rules: Sequence[Rule]) -> Iterator[str]:
         if problem := _problem_with_every_name(rule):
             yield f"rule {shown(rule.id)}: destination.prefix: Cloud Storage can hold no name of this rule: {problem}"
     for first, second in combinations(enabled, 2):
-        pair = f"rules {shown(first.id)} and {shown(second.id)}"
-        for bucket in sorted(first.source_buckets & second.source_buckets):
-            if first.access != second.access:
-                yield f"{pair}: source: read the bucket {bucket} in two ways; credentials belong to a bucket"
-        if found := keys_of_one_name(first, second):
-            one, other = found
-            name = shown(str(first.destination(one)))
-            yield f"{pair}: destination: both write {name}, from {shown(str(one))} and {shown(str(other))}"
+        for problem in _problems_between(first, second):
+            yield f"rules {shown(first.id)} and {shown(second.id)}: {problem}"
+
+
+def _problems_between(first: Rule, second: Rule) -> Iterator[str]:
+    if first.access != second.access and (buckets := first.source_buckets & second.source_buckets):
+        yield f"source: both read {', '.join(sorted(buckets))}, in different ways; credentials belong to a bucket"
+    if found := keys_of_one_name(first, second):
+        name, one, other = (shown(str(shared)) for shared in (first.destination(found[0]), *found))
+        yield f"destination: both write {name}, from {one} and {other}"
 
 
 def keys_of_one_name(first: Rule, second: Rule) -> tuple[SourceKey, SourceKey] | None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-
 SHOWN = 20
 """Problems that one message has at most."""
 

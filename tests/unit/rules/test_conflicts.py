@@ -93,7 +93,7 @@ def test_a_bucket_is_read_in_one_way():
     web, ops = SourceAccess("projects/p/secrets/web"), SourceAccess(role_arn="arn:aws:iam::123456789012:role/ops")
     for first, second in ((web, ops), (web, SourceAccess()), (SourceAccess(), SourceAccess(request_payer=True))):
         [problem] = pair({"access": first}, {"access": second, "to": "", "bucket": "other"})
-        assert problem.startswith('rules "one" and "two": source: read the bucket a in two ways')
+        assert problem.startswith('rules "one" and "two": source: both read a, in different ways')
         assert "secrets" not in problem
     assert pair({"access": web}, {"access": web}) == []
     assert pair({"access": web}, {"access": ops, "buckets": "b", "bucket": "other"}) == []
