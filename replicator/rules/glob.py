@@ -33,7 +33,10 @@ _ANY = _Characters((), negated=True, slash=True)
 
 
 class _Step(NamedTuple):
-    """One character of a set; or any number of them, which may have to end where a path segment begins."""
+    """One character of a set; or any number of them, which may have to end where a path segment begins.
+
+    Such a one may stand for none only where a segment begins already, which is what `**/` means in both places.
+    """
 
     characters: _Characters
     repeated: bool = False
@@ -84,7 +87,7 @@ class Glob:
 
 
 _TOKEN = re.compile(
-    r"(?P<directories>(?:(?<![^/])\*\*+/)+)|(?P<any>\*\*+)|(?P<run>\*)|(?P<one>\?)"
+    r"(?P<directories>(?:\*\*+/)+)|(?P<any>\*\*+)|(?P<run>\*)|(?P<one>\?)"
     r"|\[(?P<not>[!^]?+)(?P<set>(?:\\.|[^]\\])+)]|\\(?P<escaped>.)|(?P<literal>[^[\\])",
     re.DOTALL,
 )
