@@ -4,14 +4,18 @@ Clients are built when a process first needs them, never at import: gunicorn may
 clients nor threads survive a fork.
 """
 
+import re
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
 from replicator.engine import Engine, RetryPolicy
+from replicator.errors import ReplicationError
 from replicator.ports import KeyStore, Progress, Publisher
 from replicator.reconcile import Reconciler
+from replicator.rules import MAX_BYTES, SECRET_RESOURCE, RulesError, RuleSet, parse_rules
 from replicator.settings import (
     ConfigurationError,
     EngineSettings,
@@ -34,9 +38,43 @@ def check_configuration() -> None:
     load_env_file()
     try:
         target = ServerSettings.load().function_target
-        (IngestSettings if target is Target.INGEST else ReplicateSettings).load()
+        if target is Target.INGEST:
+            IngestSettings.load()
+        else:
+            load_rules(ReplicateSettings.load())
     except ConfigurationError as error:
         raise SystemExit(f"configuration: {error}") from None
+
+
+def load_rules(settings: EngineSettings) -> RuleSet:
+    """The rules, wherever they are. Raises `ConfigurationError`, which names the rule and the field.
+
+    They are read once for a process and those it forks: a changed file or secret takes effect with the next revision.
+    """
+    if settings.rules is not None:
+        return settings.rules
+    try:
+        return _read_rules(str(settings.replication_rules))
+    except RulesError as error:
+        raise ConfigurationError(f"REPLICATION_RULES: {error}") from None
+    except OSError as error:
+        raise ConfigurationError(f"REPLICATION_RULES: the file cannot be read: {error.strerror}") from None
+    except ReplicationError as error:
+        raise ConfigurationError(f"REPLICATION_RULES: {error.detail}") from None
+
+
+@cache
+def _read_rules(given: str) -> RuleSet:
+    """From the document itself, or from the secret or the file that holds it."""
+    if "\n" in given or given.lstrip().startswith(("{", "[", "rules:")):
+        return parse_rules(given)
+    if re.fullmatch(SECRET_RESOURCE, given):
+        from replicator.adapters import secrets  # noqa: PLC0415
+
+        with secrets.connect_without_threads() as client:
+            return parse_rules(secrets.read_secret(client, given))
+    with Path(given).open("rb") as file:
+        return parse_rules(file.read(MAX_BYTES + 1))
 
 
 def build_engine(settings: EngineSettings, concurrency: int, progress: Progress | None = None) -> Engine:
@@ -54,8 +92,9 @@ def build_engine(settings: EngineSettings, concurrency: int, progress: Progress 
     destination = gcs.GcsDestination(gcs.connect(emulated, pool_size), pool_size)
     transfer = Transfer(source, destination, settings.chunk_size, progress or Unwatched())
     retry = RetryPolicy(settings.max_retries, settings.retry_delay, settings.retry_backoff)
-    reconciler = Reconciler(source, destination, transfer, settings.rules)
-    return Engine(settings.rules, reconciler, retry, settings.deadline_seconds)
+    rules = load_rules(settings)
+    reconciler = Reconciler(source, destination, transfer, rules)
+    return Engine(rules, reconciler, retry, settings.deadline_seconds)
 
 
 def build_publisher(settings: IngestSettings) -> Publisher:

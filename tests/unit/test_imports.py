@@ -61,6 +61,7 @@ RESERVED = {
     "werkzeug": ("replicator.web", "main", "replicator.dev"),
     "flask": ("replicator.web", "main", "replicator.dev"),
     "functions_framework": ("main", "replicator.dev"),
+    "yaml": ("replicator.rules.syntax",),
     "dotenv": ("replicator.settings", "replicator.dev"),
     "os": ("replicator.dev",),
 }
