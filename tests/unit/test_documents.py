@@ -42,7 +42,7 @@ def test_the_readme_lists_every_variable_with_its_default_and_meaning():
     assert found == settings_table(), f"README's table should be:\n{settings_table()}"
 
 
-@pytest.mark.parametrize("document", ["README.md", "deploy/README.md"])
+@pytest.mark.parametrize("document", ["README.md", "deploy/README.md", "docs/observability.md"])
 def test_links_between_documents_lead_somewhere(document):
     text = (ROOT / document).read_text()
     links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]

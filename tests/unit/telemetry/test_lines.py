@@ -77,7 +77,9 @@ def test_google_s_libraries_are_heard_although_they_cut_their_loggers_off():
         "logging.getLogger('google.auth').warning('x')"
     )
     for order in (script, "import google.cloud.storage;" + script):
-        done = subprocess.run([sys.executable, "-c", order], cwd=ROOT, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            [sys.executable, "-c", order], cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=60, check=True
+        )
         assert [json.loads(line)["message"] for line in done.stdout.splitlines()] == ["google.auth: warning"], order
 
 
