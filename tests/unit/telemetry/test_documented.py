@@ -50,9 +50,8 @@ def test_the_fields_are_those_of_the_lines(lines):
 
 def test_the_doors_describe_a_request_by_nothing_else():
     source = "".join(file.read_text() for file in (ROOT / "replicator/web").glob("*.py"))
-    described = {
-        name for call in re.findall(r"describe_request\((.*)\)\n", source) for name in re.findall(r"(\w+)=", call)
-    }
+    calls = re.findall(r"describe_request\((.*)\)\n", source)
+    described = {name for call in calls for name in re.findall(r"(\w+)=", call)}
     assert described == {"door", "message_id", "delivery_attempt"}
 
 
