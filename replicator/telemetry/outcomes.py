@@ -92,10 +92,10 @@ def _say_failed(error: ReplicationError, about: Mapping[str, Any]) -> None:
 
 
 def _say(level: int, message: str, fields: Mapping[str, Any]) -> None:
-    said = present(fields)
+    said = {**current_scope().fields, **present(fields)}
     logger.log(level, message, extra={"json_fields": said})
     for record in _recorders:
-        record({**current_scope().fields, **said})
+        record(said)
 
 
 def _occasion_fields(occasion: Occasion) -> dict[str, Any]:

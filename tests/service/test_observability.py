@@ -126,7 +126,7 @@ def test_a_collector_that_does_not_answer_delays_neither_a_request_nor_the_end_f
             assert service.replicate("k").status_code == 200
             ending = time.monotonic()
             service.service.stop()
-            assert time.monotonic() - ending < 6
+            assert time.monotonic() - ending < 8  # Cloud Run kills after 10 s, as long as one export may take
 
 
 def test_an_exporter_that_cannot_be_built_disturbs_nobody(tmp_path, s3_url):
