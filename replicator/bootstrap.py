@@ -4,12 +4,13 @@ Clients are built when a process first needs them, never at import: gunicorn may
 clients nor threads survive a fork.
 """
 
+import atexit
 import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from replicator.engine import Engine, RetryPolicy
 from replicator.errors import ReplicationError
@@ -20,17 +21,24 @@ from replicator.settings import (
     ConfigurationError,
     EngineSettings,
     IngestSettings,
+    Metrics,
     ReplicateSettings,
     ServerSettings,
     Target,
     load_env_file,
 )
-from replicator.telemetry import configure
+from replicator.telemetry import configure, log_unexpected, record_with
 from replicator.transfer import Transfer, Unwatched
 from replicator.web.ingest import IngestDoors
 from replicator.web.replicate import ReplicateDoors
 
+if TYPE_CHECKING:
+    from replicator.telemetry.metrics import Metrics as Meters
+
 T = TypeVar("T")
+
+METRICS_FLUSH_SECONDS = 2
+"""How long the end of a process waits for its last metrics: Cloud Run kills it 10 s after SIGTERM."""
 
 
 def check_configuration() -> None:
@@ -117,15 +125,40 @@ def _once(build: Callable[[], T]) -> Callable[[], T]:
 
 def _build_replicate_doors() -> ReplicateDoors:
     settings = ReplicateSettings.load()
-    configure(settings.log_level, settings.google_cloud_project)
-    return ReplicateDoors(_once(lambda: build_engine(settings, settings.concurrency)))
+    meters = _see(settings)
+    return ReplicateDoors(_once(lambda: build_engine(settings, settings.concurrency, meters)))
 
 
 def _build_ingest_doors() -> IngestDoors:
     settings = IngestSettings.load()
-    configure(settings.log_level, settings.google_cloud_project)
+    _see(settings)
     secrets = [secret.get_secret_value() for secret in settings.ingest_secrets]
     return IngestDoors(_once(lambda: build_publisher(settings)), secrets)
+
+
+def _see(settings: ServerSettings) -> "Meters | None":
+    """Sets up the lines and, where they are configured, the metrics of this process."""
+    configure(settings.log_level, settings.google_cloud_project)
+    if settings.metrics is Metrics.NONE:
+        return None
+    try:
+        meters = _build_meters(settings)
+    except Exception as error:  # an exporter that cannot be built, for want of credentials perhaps, must stop no copy
+        log_unexpected(error)
+        return None
+    record_with(meters.record)
+    atexit.register(meters.close, METRICS_FLUSH_SECONDS)
+    return meters
+
+
+def _build_meters(settings: ServerSettings) -> "Meters":
+    from replicator.telemetry import export, metrics  # noqa: PLC0415  nothing of it is imported without need
+
+    if settings.metrics is Metrics.OTLP:
+        reader = export.otlp_reader()
+    else:
+        reader = export.cloud_monitoring_reader(settings.google_cloud_project)
+    return metrics.Metrics(reader, settings.function_target)
 
 
 def _key_store(settings: EngineSettings) -> KeyStore | None:
