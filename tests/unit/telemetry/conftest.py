@@ -34,7 +34,16 @@ class Lines:
     def __call__(self) -> list[dict[str, Any]]:
         printed = self.text()
         assert printed.endswith("\n") or not printed
-        return [json.loads(line) for line in printed.split("\n")[:-1]]
+        return [_said(json.loads(line)) for line in printed.split("\n")[:-1]]
+
+
+def _said(line: dict[str, Any]) -> dict[str, Any]:
+    """Without the special fields that Google's handler prints although they are empty, and the logger's name."""
+    if not line["logging.googleapis.com/trace"]:
+        del line["logging.googleapis.com/trace_sampled"]
+    assert line.pop("httpRequest") == {}
+    assert set(line.pop("logging.googleapis.com/labels")) == {"python_logger"}
+    return {name: value for name, value in line.items() if value not in ({}, "")}
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def state(target: str, folder: Path, **variables: str) -> dict:
     script = (
         "import json, sys, threading, main; from replicator import bootstrap;"
         f"bootstrap.{target}_doors();"
-        "names = ('opentelemetry.sdk', 'opentelemetry.exporter', 'google.cloud.monitoring_v3', 'grpc');"
+        "names = ('opentelemetry.sdk', 'opentelemetry.exporter', 'google.cloud.monitoring_v3');"
         "print(json.dumps({'imported': [name for name in names if name in sys.modules],"
         " 'threads': [thread.name for thread in threading.enumerate()]}))"
     )
