@@ -5,7 +5,7 @@ The SDKs' own standard variables (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL_S3`, `G
 """
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -209,7 +209,9 @@ class EngineSettings(Settings):
 
     @field_validator("source_s3_buckets", mode="before")
     @classmethod
-    def _split(cls, value: str) -> list[str]:
+    def _split(cls, value: str | tuple[str, ...]) -> Sequence[str]:
+        if not isinstance(value, str):  # the default is validated, too
+            return value
         buckets = [bucket.strip() for bucket in value.split(",") if bucket.strip()]
         if not buckets:
             raise ValueError("names no bucket")
