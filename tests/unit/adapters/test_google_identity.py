@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 import google.auth
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 from google.auth.compute_engine import _metadata
 from google.auth.exceptions import DefaultCredentialsError
 from google.oauth2 import service_account
@@ -18,26 +17,14 @@ from hypothesis import strategies as st
 from replicator.adapters.google_identity import CLOUD_PLATFORM, GoogleIdentity
 from replicator.errors import Transient
 from replicator.reasons import Reason
+from tests.google_keys import pem, service_account_key
 from tests.identity_servers import ACCOUNT, MetadataServer, TokenServer, running
 
 AUDIENCE = "sts.amazonaws.com"
 
 
-def pem(key) -> str:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()
-
-
-PRIVATE_KEY = pem(rsa.generate_private_key(65537, 2048))
-FIELDS = {
-    "type": "service_account",
-    "client_email": ACCOUNT,
-    "private_key_id": "an-id",
-    "private_key": PRIVATE_KEY,
-    "token_uri": "https://oauth2.googleapis.com/token",
-    "universe_domain": "googleapis.com",
-}
+FIELDS = json.loads(service_account_key(ACCOUNT))
+PRIVATE_KEY = FIELDS["private_key"]
 KEY = json.dumps(FIELDS)
 
 
