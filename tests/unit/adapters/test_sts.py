@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Iterator
 
 import pytest
+from botocore.credentials import CredentialResolver
 from botocore.retries.standard import ExponentialBackoff
 
 from replicator.adapters.key_store import RefreshedKeys
@@ -61,6 +62,11 @@ def test_the_request_is_not_signed_although_the_environment_has_keys(sts, client
     assume_role(client, ROLE, lambda: TOKEN)
     assert "authorization" not in sts.asked[0].headers
     assert "x-amz-security-token" not in sts.asked[0].headers
+
+
+def test_no_aws_credentials_are_looked_for(monkeypatch):
+    monkeypatch.setattr(CredentialResolver, "load_credentials", lambda self: pytest.fail("looked for"))
+    connect("eu-west-1").close()
 
 
 @pytest.mark.parametrize(
