@@ -4,15 +4,17 @@ The SDKs' own standard variables (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL_S3`, `G
 `STORAGE_EMULATOR_HOST`, …) are left to the SDKs.
 """
 
+import base64
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 from dotenv import load_dotenv
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
 
-from replicator.rules import ROLE_ARN, SECRET_RESOURCE, Deletes, Foreign, Rule, RuleSet
+from replicator.rules import ROLE_ARN, SECRET_RESOURCE, Deletes, Foreign, Rule, RuleSet, SourceAccess
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 MIN_SECRET_LENGTH = 16
@@ -57,6 +59,18 @@ def _also(name: str, *others: str) -> AliasChoices:
     return AliasChoices(name, *others)
 
 
+def _decoded(key: SecretStr) -> str:
+    return base64.b64decode("".join(key.get_secret_value().split()), validate=True).decode()
+
+
+GOOGLE_KEYS: dict[str, Callable[[Any], str]] = {
+    "gcp_credentials_path": Path.read_text,
+    "gcp_sa_key": SecretStr.get_secret_value,
+    "gcp_sa_key_b64": _decoded,
+}
+"""The ways to give a Google service account's key, and how to read it from what is given."""
+
+
 class Settings(BaseSettings):
     """What every process has."""
 
@@ -86,14 +100,39 @@ class Settings(BaseSettings):
             return cls()
         except ValidationError as error:
             problems = error.errors(include_input=False, include_url=False)
-            raise ConfigurationError("; ".join(_sentence(dict(problem)) for problem in problems)) from None
+            raise ConfigurationError("; ".join(cls._sentence(dict(problem)) for problem in problems)) from None
+
+    def google_key(self) -> tuple[str, str] | None:
+        """The variable that gives a Google service account's key, and the key's JSON. Raises `ConfigurationError`."""
+        for name, read in GOOGLE_KEYS.items():
+            if value := getattr(self, name):
+                try:
+                    return name.upper(), read(value)
+                except (OSError, ValueError):
+                    raise ConfigurationError(f"{name.upper()}: cannot be read") from None
+        return None
 
     @model_validator(mode="after")
     def _one_google_identity(self) -> Self:
-        given = [name for name in ("gcp_credentials_path", "gcp_sa_key", "gcp_sa_key_b64") if getattr(self, name)]
+        given = [name for name in GOOGLE_KEYS if getattr(self, name)]
         if len(given) > 1:
             raise ValueError(f"{', '.join(given).upper()}: give one of them")
         return self
+
+    @classmethod
+    def _sentence(cls, problem: dict[str, Any]) -> str:
+        message = str(problem["msg"]).removeprefix("Value error, ")
+        return f"{cls._variable(str(problem['loc'][0]))}: {message}" if problem["loc"] else message
+
+    @classmethod
+    def _variable(cls, name: str) -> str:
+        """The variable that a field's value was taken from: of several names, the one that was used."""
+        for field in cls.model_fields.values():
+            alias = field.validation_alias
+            if isinstance(alias, AliasChoices) and alias.choices[0] == name:
+                given = EnvSettingsSource(cls).env_vars
+                return next((str(choice) for choice in alias.choices if str(choice).lower() in given), name)
+        return name.upper()
 
 
 class ServerSettings(Settings):
@@ -147,6 +186,9 @@ class EngineSettings(Settings):
         pattern=ROLE_ARN,
         description="AWS role that is assumed with the Google identity of this service, without any AWS key.",
     )
+    aws_web_identity_token_file: str | None = Field(
+        None, description="The AWS SDK's own variable: where it is set, the SDK assumes `AWS_ROLE_ARN` with that token."
+    )
     aws_role_audience: str = Field(
         "sts.amazonaws.com", min_length=1, description="Audience of the identity token for that role (`:oaud` in AWS)."
     )
@@ -171,17 +213,17 @@ class EngineSettings(Settings):
 
     @field_validator("source_s3_buckets", mode="before")
     @classmethod
-    def _split(cls, value: str | tuple[str, ...]) -> tuple[str, ...]:
-        if isinstance(value, tuple):
-            return value  # the default
-        buckets = tuple(bucket.strip() for bucket in value.split(",") if bucket.strip())
+    def _split(cls, value: str | tuple[str, ...]) -> Sequence[str]:
+        if not isinstance(value, str):  # the default is validated, too
+            return value
+        buckets = [bucket.strip() for bucket in value.split(",") if bucket.strip()]
         if not buckets:
             raise ValueError("names no bucket")
         return buckets
 
     @model_validator(mode="after")
     def _one_way_to_aws(self) -> Self:
-        if self.aws_credentials_secret and self.aws_role_arn:
+        if self.access.credentials_secret and self.access.role_arn:
             raise ValueError("AWS_CREDENTIALS_SECRET, AWS_ROLE_ARN: give one of them")
         return self
 
@@ -196,6 +238,12 @@ class EngineSettings(Settings):
         if given := [name.upper() for name in without if name in self.model_fields_set]:
             raise ValueError(f"{', '.join(given)}: not together with REPLICATION_RULES, where each rule says it")
         return self
+
+    @property
+    def access(self) -> SourceAccess:
+        """How source buckets are read whose rule does not say so itself."""
+        role = None if self.aws_web_identity_token_file else self.aws_role_arn
+        return SourceAccess(self.aws_credentials_secret, role, self.aws_request_payer)
 
     @property
     def rules(self) -> RuleSet | None:
@@ -232,6 +280,9 @@ class IngestSettings(ServerSettings):
     pubsub_topic: str = Field(
         pattern="^projects/[^/]+/topics/[^/]+$", description="The topic that events are published to."
     )
+    pubsub_emulator_host: str | None = Field(
+        None, description="Google's own variable: a Pub/Sub server for tests, which takes no credentials."
+    )
 
     @field_validator("ingest_secrets", mode="before")
     @classmethod
@@ -240,9 +291,3 @@ class IngestSettings(ServerSettings):
         if not secrets or min(map(len, secrets)) < MIN_SECRET_LENGTH:
             raise ValueError(f"each secret has at least {MIN_SECRET_LENGTH} characters")
         return secrets
-
-
-def _sentence(problem: dict[str, Any]) -> str:
-    variable = str(problem["loc"][0]).upper() if problem["loc"] else ""
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    return f"{variable}: {message}" if variable else message

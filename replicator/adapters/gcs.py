@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import quote
 
-import google.auth
 import google.auth.exceptions
 import requests
 import requests.adapters
@@ -33,12 +32,10 @@ SCOPE = "https://www.googleapis.com/auth/devstorage.full_control"
 """`devstorage.read_write` does not allow `objects.patch`, whatever the roles are."""
 
 
-def connect(emulated: bool, pool_size: int) -> Client:
-    """A client for one process, with the application default credentials; without any where the server is emulated.
-
-    The emulator's address is the SDK's own variable, `STORAGE_EMULATOR_HOST`.
-    """
-    session = AuthorizedSession(_credentials(emulated))  # type: ignore[no-untyped-call]
+def connect(credentials: Credentials | None, pool_size: int) -> Client:
+    """A client for one process. The emulator that the SDK's own variable `STORAGE_EMULATOR_HOST` names takes no
+    credentials."""
+    session = AuthorizedSession(credentials or AnonymousCredentials())  # type: ignore[no-untyped-call]
     _mount_pool(session, pool_size)
     # Objects are named by their bucket, never by a project; the library wants one all the same.
     return Client(project="unused", credentials=session.credentials, _http=session)
@@ -133,15 +130,6 @@ class GcsDestination:
         with _translated(not_found):
             sent: requests.Response = RETRY(send)()
         return sent
-
-
-def _credentials(emulated: bool) -> Credentials:
-    if emulated:
-        return AnonymousCredentials()  # type: ignore[no-untyped-call]
-    try:
-        return google.auth.default(scopes=[SCOPE])[0]
-    except google.auth.exceptions.GoogleAuthError as error:
-        raise Transient(Reason.CREDENTIALS_UNAVAILABLE, "there are no Google credentials") from error
 
 
 @contextmanager

@@ -38,6 +38,15 @@ READ_SIZE = 256 * 1024
 """Most bytes that one read asks for: urllib3 holds them a second time while it copies them into our buffer."""
 
 COMPUTABLE_CHECKSUMS = ("CRC64NVME", "CRC32C", "CRC32", "SHA256", "SHA1")
+KMS_TRANSIENT = frozenset(
+    {"DependencyTimeoutException", "KeyUnavailableException", "KMSInternalException", "ThrottlingException"}
+)
+"""KMS's errors that pass; those of a key that is disabled, to be deleted, unknown or forbidden do not
+(https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html#API_Decrypt_Errors)."""
+
+KMS_DENIED = re.compile("is not authorized to perform: kms:|The ciphertext refers to a customer master key ")
+"""S3's AccessDenied says in its text alone whether it is about the KMS key."""
+
 ARCHIVE_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 CREDENTIAL_ERRORS = frozenset(
     {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired"}
@@ -46,10 +55,12 @@ MOVED_STATUSES = frozenset({404, 412, 416})
 MD5_ETAG = re.compile("[0-9a-f]{32}")
 
 
-def connect(keys: KeyStore | None, region: str | None, pool_size: int) -> "S3Client":
+def connect(keys: KeyStore | None, region: str | None, pool_size: int, request_payer: bool = False) -> "S3Client":
     """A client for one process. Without `keys` the SDK looks for credentials itself.
 
-    The endpoint and everything else standard comes from the SDK's own variables (`AWS_ENDPOINT_URL_S3`, …).
+    With `request_payer` every request agrees to pay, as requester-pays buckets want
+    (https://docs.aws.amazon.com/AmazonS3/latest/userguide/ObjectsinRequesterPaysBuckets.html). The endpoint and
+    everything else standard comes from the SDK's own variables (`AWS_ENDPOINT_URL_S3`, …).
     """
     import boto3  # noqa: PLC0415  its import takes long, and this runs once per process
 
@@ -65,7 +76,15 @@ def connect(keys: KeyStore | None, region: str | None, pool_size: int) -> "S3Cli
         # We verify checksums ourselves, over resumed reads too; the SDK's check would be a second pass.
         response_checksum_validation="when_required",
     )
-    return boto3.Session(botocore_session=session, region_name=region).client("s3", config=config)
+    client = boto3.Session(botocore_session=session, region_name=region).client("s3", config=config)
+    if request_payer:
+        client.meta.events.register("before-parameter-build.s3", _agree_to_pay)
+    return client
+
+
+def _agree_to_pay(params: dict[str, Any], model: Any, **_: object) -> None:
+    if "RequestPayer" in model.input_shape.members:
+        params["RequestPayer"] = "requester"
 
 
 class S3Source:
@@ -262,9 +281,15 @@ def _raise_translated(error: ClientError) -> NoReturn:
         raise Permanent(Reason.SOURCE_ARCHIVED) from error
     if code in CREDENTIAL_ERRORS:
         raise Transient(Reason.SOURCE_CREDENTIALS_REJECTED, code) from error
+    if code.startswith("KMS."):
+        if code.removeprefix("KMS.") in KMS_TRANSIENT:
+            raise Transient(Reason.SOURCE_UNAVAILABLE, code) from error
+        raise Permanent(Reason.SOURCE_KMS_DENIED, code) from error
     # S3 answers a skewed clock with a 403.
     if status == 429 or status >= 500 or code in ("SlowDown", "RequestTimeout", "RequestTimeTooSkewed"):
         raise Transient(Reason.SOURCE_UNAVAILABLE, f"status {status}") from error
+    if code == "AccessDenied" and KMS_DENIED.search(str(error.response["Error"].get("Message", ""))):
+        raise Permanent(Reason.SOURCE_KMS_DENIED, code) from error
     if status in (401, 403):
         raise Permanent(Reason.SOURCE_ACCESS_DENIED, f"status {status}") from error
     raise Permanent(Reason.SOURCE_REFUSED, f"status {status}") from error

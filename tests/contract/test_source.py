@@ -1,4 +1,5 @@
-"""What every `Source` promises: the in-memory one of the unit tests, and the real adapter on a server.
+"""What every `Source` promises: the in-memory one of the unit tests, the real adapter on a server, and several of these
+that are chosen from by bucket.
 
 `S3_CONTRACT_ENDPOINT`, with the SDK's own variables for credentials, names another server than moto's.
 """
@@ -11,6 +12,7 @@ from dataclasses import replace
 
 import pytest
 
+from replicator.adapters.source_by_bucket import SourceByBucket
 from replicator.errors import Permanent, SourceMoved
 from replicator.model import Checksum, ContentHeaders, SourceKey
 from replicator.reasons import Reason
@@ -25,6 +27,7 @@ class Side:
 
     def __init__(self, source, bucket: str, put, delete) -> None:
         self.source, self.bucket, self.put, self.delete = source, bucket, put, delete
+        self.missing_bucket = f"no-such-bucket-{uuid.uuid4()}"
 
     def key(self, key: str = "k") -> SourceKey:
         return SourceKey(self.bucket, key)
@@ -39,7 +42,7 @@ def s3_url() -> Iterator[str]:
             yield url
 
 
-@pytest.fixture(params=["in memory", "S3"])
+@pytest.fixture(params=["in memory", "S3", "by bucket"])
 def side(request) -> Iterator[Side]:
     if request.param == "in memory":
         source = InMemorySource("source")
@@ -60,7 +63,10 @@ def side(request) -> Iterator[Side]:
         present = {name: value for name, value in arguments.items() if value is not None}
         client.put_object(Bucket=key.bucket, Key=key.key, Body=data, Metadata=metadata or {}, **present)
 
-    yield Side(s3_source(url), bucket, put, lambda key: client.delete_object(Bucket=key.bucket, Key=key.key))
+    side = Side(s3_source(url), bucket, put, lambda key: client.delete_object(Bucket=key.bucket, Key=key.key))
+    if request.param == "by bucket":
+        side.source = SourceByBucket({bucket: side.source, side.missing_bucket: s3_source(url)})
+    yield side
     for found in client.list_objects_v2(Bucket=bucket).get("Contents", ()):
         client.delete_object(Bucket=bucket, Key=found["Key"])
     client.delete_bucket(Bucket=bucket)
@@ -81,7 +87,7 @@ def test_an_absent_object_is_none(side):
 
 def test_a_missing_bucket_never_looks_like_absent_objects(side):
     with pytest.raises(Permanent) as missing:
-        side.source.stat(SourceKey(f"no-such-bucket-{uuid.uuid4()}", "k"))
+        side.source.stat(SourceKey(side.missing_bucket, "k"))
     assert missing.value.reason is Reason.SOURCE_BUCKET_NOT_FOUND
 
 
@@ -164,5 +170,5 @@ def test_a_bucket_that_can_be_read_passes_its_check(side):
 
 def test_a_missing_bucket_fails_its_check(side):
     with pytest.raises(Permanent) as missing:
-        side.source.check(f"no-such-bucket-{uuid.uuid4()}")
+        side.source.check(side.missing_bucket)
     assert missing.value.reason is Reason.SOURCE_BUCKET_NOT_FOUND

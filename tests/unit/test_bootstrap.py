@@ -1,30 +1,38 @@
 """The composition root: nothing is built before it is needed, and then once."""
 
+import json
 import logging
 import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Barrier, BrokenBarrierError
 from unittest.mock import patch
 
 import pytest
+from google.auth.credentials import AnonymousCredentials
+from google.oauth2 import service_account
 from werkzeug.test import Client
 from werkzeug.wrappers import Request
 
 from replicator import bootstrap
 from replicator.adapters.gcs import GcsDestination
+from replicator.adapters.google_identity import GoogleIdentity
 from replicator.adapters.pubsub import PubsubPublisher
-from replicator.adapters.s3 import S3Source
-from replicator.adapters.secrets import SecretManagerKeys
+from replicator.adapters.source_by_bucket import SourceByBucket
+from replicator.bootstrap import configuration, targets
+from replicator.bootstrap.source import build_source
 from replicator.errors import Transient
+from replicator.model import AwsKeys
 from replicator.reasons import Reason
-from replicator.rules import parse_rules
+from replicator.rules import Rule, RuleSet, SourceAccess, parse_rules
 from replicator.settings import ConfigurationError, IngestSettings, ReplicateSettings
+from tests.google_keys import service_account_key
 
-ROOT = Path(bootstrap.__file__).parents[1]
+ROOT = Path(bootstrap.__file__).parents[2]
 REPLICATE = {"SOURCE_S3_BUCKETS": "source", "TARGET_GCS_BUCKET": "replica", "AUTH": "iam"}
 INGEST = {
     "FUNCTION_TARGET": "ingest",
@@ -39,10 +47,16 @@ SDKS = ("boto3", "botocore", "google.cloud.storage", "google.cloud.pubsub_v1", "
 def _nothing_is_set(monkeypatch, tmp_path):
     for name in {name.upper() for kind in (ReplicateSettings, IngestSettings) for name in kind.model_fields}:
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("google.auth.default", lambda scopes: (AnonymousCredentials(), None))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def no_default_credentials(monkeypatch):
+    monkeypatch.setattr("google.auth.default", lambda scopes: pytest.fail("looked for"))
 
 
 @pytest.fixture(autouse=True)
@@ -128,10 +142,10 @@ def secret_manager(monkeypatch):
             raise Transient(Reason.CREDENTIALS_UNAVAILABLE, "the secret cannot be read: Forbidden")
         return manager.data
 
-    monkeypatch.setattr(secrets, "connect_without_threads", lambda: manager)
-    monkeypatch.setattr(secrets, "read_secret", read)
+    monkeypatch.setattr(secrets, "connect_before_fork", lambda credentials: manager)
+    monkeypatch.setattr(secrets, "read", read)
     yield manager
-    bootstrap._read_rules.cache_clear()
+    configuration._read_rules.cache_clear()
 
 
 def test_rules_are_given_as_text_as_a_file_or_as_a_secret(monkeypatch, tmp_path, secret_manager):
@@ -142,10 +156,10 @@ def test_rules_are_given_as_text_as_a_file_or_as_a_secret(monkeypatch, tmp_path,
     for given in (RULES, "rules.yaml", str(tmp_path / "rules.yaml"), SECRET):
         monkeypatch.setenv("REPLICATION_RULES", given)
         bootstrap.check_configuration()
-        assert bootstrap.load_rules(ReplicateSettings.load()) == expected
+        assert configuration.load_rules(ReplicateSettings.load()) == expected
     for given in (one_line, one_line.removeprefix("rules: ")):
         monkeypatch.setenv("REPLICATION_RULES", given)
-        assert bootstrap.load_rules(ReplicateSettings.load()).rules == expected.rules[:1]
+        assert configuration.load_rules(ReplicateSettings.load()).rules == expected.rules[:1]
     assert bootstrap.build_engine(ReplicateSettings.load(), 1).rules.rules == expected.rules[:1]
     assert secret_manager.closed
 
@@ -155,13 +169,13 @@ def test_rules_are_read_once_for_a_process(monkeypatch, secret_manager):
     bootstrap.check_configuration()
     secret_manager.data = b"something else"
     bootstrap.check_configuration()
-    assert len(bootstrap.load_rules(ReplicateSettings.load()).rules) == 2
+    assert len(configuration.load_rules(ReplicateSettings.load()).rules) == 2
     assert secret_manager.reads == 1
 
 
 def test_the_other_variables_are_one_rule(monkeypatch):
     environment(monkeypatch, REPLICATE)
-    [rule] = bootstrap.load_rules(ReplicateSettings.load()).rules
+    [rule] = configuration.load_rules(ReplicateSettings.load()).rules
     assert (rule.id, rule.source_buckets, rule.destination_bucket) == ("default", {"source"}, "replica")
 
 
@@ -235,16 +249,16 @@ def test_neither_imports_nor_the_doors_load_an_sdk_before_the_first_request(vari
 @pytest.mark.parametrize("target", ["replicate", "ingest"])
 def test_the_doors_answer_a_health_check_and_are_the_same_for_the_whole_process(monkeypatch, target):
     environment(monkeypatch, REPLICATE if target == "replicate" else INGEST)
-    monkeypatch.setattr(bootstrap, "build_engine", lambda settings: pytest.fail("built for a health check"))
-    monkeypatch.setattr(bootstrap, "build_publisher", lambda settings: pytest.fail("built for a health check"))
-    doors = bootstrap._once(getattr(bootstrap, f"_build_{target}_doors"))
+    monkeypatch.setattr(bootstrap, "build_engine", lambda *_: pytest.fail("built for a health check"))
+    monkeypatch.setattr(bootstrap, "build_publisher", lambda *_: pytest.fail("built for a health check"))
+    doors = targets._once(getattr(targets, f"_build_{target}_doors"))
     assert Client(Request.application(doors())).get("/health").status_code == 200
     assert doors() is doors()
 
 
 def test_doors_that_are_not_configured_say_so(monkeypatch):
     with pytest.raises(ConfigurationError):
-        bootstrap._once(bootstrap._build_replicate_doors)()
+        targets._once(targets._build_replicate_doors)()
 
 
 def test_what_is_built_once_is_built_at_the_first_call_and_by_one_thread():
@@ -256,7 +270,7 @@ def test_what_is_built_once_is_built_at_the_first_call_and_by_one_thread():
             both_build.wait(0.1)  # a second thread that builds, too, would come here meanwhile
         return built[0]
 
-    get = bootstrap._once(build)
+    get = targets._once(build)
     assert built == []
     with ThreadPoolExecutor(2) as pool:
         assert set(pool.map(lambda _: get(), range(2))) == set(built)
@@ -272,7 +286,7 @@ def test_a_build_that_failed_is_tried_again():
             raise outcome
         return outcome
 
-    get = bootstrap._once(build)
+    get = targets._once(build)
     with pytest.raises(ValueError, match="first"):
         get()
     assert (get(), get()) == ("engine", "engine")
@@ -296,9 +310,9 @@ def test_the_engine_is_what_the_settings_say(monkeypatch):
         },
     )
     settings = ReplicateSettings.load()
-    engine = bootstrap.build_engine(settings)
+    engine = bootstrap.build_engine(settings, 1)
     reconciler = engine.reconciler
-    assert isinstance(reconciler.source, S3Source)
+    assert isinstance(reconciler.source, SourceByBucket)
     assert isinstance(reconciler.destination, GcsDestination)
     assert reconciler.transfer.chunk_size == 131072
     assert (engine.rules, engine.deadline_seconds) == (settings.rules, 99)
@@ -306,14 +320,176 @@ def test_the_engine_is_what_the_settings_say(monkeypatch):
     assert (reconciler.transfer.source, reconciler.transfer.destination) == (reconciler.source, reconciler.destination)
 
 
-def test_keys_come_from_a_secret_only_where_one_is_named(monkeypatch):
-    from replicator.adapters import secrets
+@pytest.mark.usefixtures("no_default_credentials")
+def test_emulators_take_no_credentials(monkeypatch):
+    environment(monkeypatch, {**REPLICATE, "STORAGE_EMULATOR_HOST": "http://127.0.0.1:1"})
+    engine = bootstrap.build_engine(ReplicateSettings.load(), 1)
+    assert isinstance(engine.reconciler.destination._client._credentials, AnonymousCredentials)
+    environment(monkeypatch, INGEST)
+    bootstrap.build_publisher(IngestSettings.load())
 
-    environment(monkeypatch, REPLICATE)
-    assert bootstrap._key_store(ReplicateSettings.load()) is None
-    monkeypatch.setattr(secrets, "connect", lambda: None)
-    monkeypatch.setenv("AWS_CREDENTIALS_SECRET", "projects/p/secrets/s")
-    assert isinstance(bootstrap._key_store(ReplicateSettings.load()), SecretManagerKeys)
+
+@pytest.mark.usefixtures("no_default_credentials")
+def test_every_google_client_uses_the_key_that_is_given(monkeypatch, tmp_path):
+    environment(monkeypatch, {**REPLICATE, "AWS_CREDENTIALS_SECRET": SECRET, "GCP_SA_KEY": service_account_key()})
+    given = {}
+    monkeypatch.setattr("replicator.adapters.gcs.connect", lambda credentials, _: given.setdefault("gcs", credentials))
+    monkeypatch.setattr("replicator.adapters.gcs.GcsDestination", lambda client, _: client)
+    monkeypatch.setattr("replicator.adapters.secrets.connect", lambda credentials: given.setdefault("s", credentials))
+    monkeypatch.setattr("replicator.adapters.pubsub.connect", lambda credentials: given.setdefault("p", credentials))
+    bootstrap.build_engine(ReplicateSettings.load(), 1)
+    environment(monkeypatch, {**INGEST, "PUBSUB_EMULATOR_HOST": ""})
+    bootstrap.build_publisher(IngestSettings.load())
+    assert all(isinstance(credentials, service_account.Credentials) for credentials in given.values())
+    assert {name: credentials.scopes for name, credentials in given.items()} == {
+        "gcs": ["https://www.googleapis.com/auth/devstorage.full_control"],
+        "s": ["https://www.googleapis.com/auth/cloud-platform"],
+        "p": ["https://www.googleapis.com/auth/cloud-platform"],
+    }
+
+
+@pytest.mark.parametrize("variables", [REPLICATE, INGEST])
+@pytest.mark.parametrize("variable", ["GCP_SA_KEY", "GCP_SA_KEY_B64", "GCP_CREDENTIALS_PATH"])
+def test_a_google_key_that_is_none_stops_the_process_naming_the_variable(monkeypatch, tmp_path, variables, variable):
+    wrong = {"GCP_SA_KEY": "do-not-show", "GCP_SA_KEY_B64": "ZG8tbm90LXNob3c=", "GCP_CREDENTIALS_PATH": "key.json"}
+    (tmp_path / "key.json").write_text("do-not-show")
+    environment(monkeypatch, {**variables, variable: wrong[variable]})
+    with pytest.raises(SystemExit) as stopped:
+        bootstrap.check_configuration()
+    assert stopped.value.code == f"configuration: {variable}: is not the key of a Google service account"
+
+
+def test_a_google_key_that_is_one_passes(monkeypatch):
+    environment(monkeypatch, {**REPLICATE, "GCP_SA_KEY": service_account_key()})
+    bootstrap.check_configuration()
+
+
+# --- Access to the source ---------------------------------------------------------------------------------------------
+
+SECRET, OTHER_SECRET = "projects/p/secrets/one", "projects/p/secrets/two"
+ROLE, OTHER_ROLE = (f"arn:aws:iam::{account * 12}:role/replicator" for account in "12")
+
+
+@dataclass
+class Built:
+    """What was built to read S3 with, in place of the real clients."""
+
+    secrets: list[str] = field(default_factory=list)
+    roles: list[tuple[str, str]] = field(default_factory=list)
+    clients: list[tuple[object, bool]] = field(default_factory=list)
+
+    def access_to(self, bucket: str) -> tuple[object, bool]:
+        """The keys and whether to pay."""
+        return self.clients[self.source._sources[bucket]._client]
+
+
+@pytest.fixture
+def built(monkeypatch):
+    """Builds the source for some rules, and shows what it is made of."""
+    from replicator.adapters import s3, secrets, sts
+
+    found = Built()
+
+    def connect_s3(keys, region, pool_size, request_payer):
+        found.clients.append((keys, request_payer))
+        return len(found.clients) - 1
+
+    def read(client, resource):
+        found.secrets.append(resource)
+        return json.dumps({"AccessKeyId": resource, "SecretAccessKey": "s"}).encode()
+
+    def assume_role(client, role_arn, token):
+        found.roles.append((role_arn, token()))
+        return AwsKeys(role_arn, "s", "t")
+
+    monkeypatch.setattr(s3, "connect", connect_s3)
+    monkeypatch.setattr(secrets, "connect", lambda credentials: None)
+    monkeypatch.setattr(secrets, "read", read)
+    monkeypatch.setattr(sts, "connect", lambda region: None)
+    monkeypatch.setattr(sts, "assume_role", assume_role)
+    monkeypatch.setattr(GoogleIdentity, "token", lambda self, audience: f"token for {audience}")
+
+    def build(*rules: Rule, **variables: str) -> Built:
+        environment(monkeypatch, {**REPLICATE, **variables})
+        found.source = build_source(ReplicateSettings.load(), RuleSet(rules), GoogleIdentity(), 1)
+        return found
+
+    return build
+
+
+def rule(bucket: str, *, enabled: bool = True, **access) -> Rule:
+    return Rule(f"rule-{bucket}", frozenset({bucket}), "replica", enabled=enabled, access=SourceAccess(**access))
+
+
+def test_without_any_access_the_aws_sdk_looks_for_credentials_itself(built):
+    assert built(rule("a")).access_to("a") == (None, False)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_keys_come_from_a_secret(built, own):
+    found = built(rule("a", credentials_secret=SECRET)) if own else built(rule("a"), AWS_CREDENTIALS_SECRET=SECRET)
+    keys, _ = found.access_to("a")
+    assert found.secrets == []
+    assert keys.current().access_key_id == SECRET
+    assert found.secrets == [SECRET]
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_keys_come_from_a_role_with_a_token_for_its_audience(built, own):
+    variables = {"AWS_ROLE_AUDIENCE": "my-audience"}
+    found = built(rule("a", role_arn=ROLE), **variables) if own else built(rule("a"), AWS_ROLE_ARN=ROLE, **variables)
+    assert found.access_to("a")[0].current().access_key_id == ROLE
+    assert found.roles == [(ROLE, "token for my-audience")]
+
+
+def test_a_role_that_the_environment_gives_a_token_for_is_the_aws_sdks_own_matter(built):
+    assert built(rule("a"), AWS_ROLE_ARN=ROLE, AWS_WEB_IDENTITY_TOKEN_FILE="/token").access_to("a") == (None, False)
+
+
+@pytest.mark.parametrize("own", [{"role_arn": OTHER_ROLE}, {"credentials_secret": OTHER_SECRET}])
+@pytest.mark.parametrize("default", [{"AWS_ROLE_ARN": ROLE}, {"AWS_CREDENTIALS_SECRET": SECRET}, {}])
+def test_a_rules_own_keys_come_before_the_environments(built, own, default):
+    found = built(rule("a", **own), rule("b"), **default)
+    assert found.access_to("a")[0].current().access_key_id in own.values()
+    others = found.access_to("b")[0]
+    assert (others.current().access_key_id in default.values()) if default else others is None
+
+
+def test_a_rule_may_pay_with_the_environments_keys(built):
+    found = built(rule("a", request_payer=True), rule("b"), AWS_CREDENTIALS_SECRET=SECRET)
+    assert [found.access_to(bucket)[1] for bucket in "ab"] == [True, False]
+    assert found.access_to("a")[0] is found.access_to("b")[0]
+
+
+def test_where_the_environment_pays_every_rule_does(built):
+    found = built(rule("a", role_arn=ROLE), rule("b"), AWS_REQUEST_PAYER="true")
+    assert [found.access_to(bucket)[1] for bucket in "ab"] == [True, True]
+
+
+def test_buckets_that_are_read_in_the_same_way_share_one_client_and_one_key_store(built):
+    found = built(
+        rule("a", credentials_secret=SECRET),
+        rule("b", credentials_secret=SECRET),
+        rule("c"),
+        rule("d", credentials_secret=SECRET, request_payer=True),
+        AWS_CREDENTIALS_SECRET=SECRET,
+    )
+    stores = [found.access_to(bucket)[0] for bucket in "abcd"]
+    assert len({id(store) for store in stores}) == 1
+    for store in stores:
+        store.current()
+    assert found.secrets == [SECRET]
+    assert len(found.clients) == 2  # one pays, one does not
+
+
+def test_accounts_do_not_share_keys(built):
+    found = built(rule("a", role_arn=ROLE), rule("b", role_arn=OTHER_ROLE))
+    assert [found.access_to(bucket)[0].current().access_key_id for bucket in "ab"] == [ROLE, OTHER_ROLE]
+
+
+def test_a_rule_that_is_disabled_opens_nothing(built):
+    found = built(rule("a"), rule("b", enabled=False, credentials_secret=SECRET))
+    assert (list(found.source._sources), len(found.clients)) == (["a"], 1)
 
 
 def test_the_publisher_is_the_one_on_pubsub(monkeypatch):

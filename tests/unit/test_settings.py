@@ -1,16 +1,20 @@
 """The configuration: what each variable does, what holds without it, and that an error names it and not its value."""
 
+import base64
 import os
-import re
+from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+from pydantic import SecretStr
 
-from replicator.rules import Deletes, Foreign, Rule
+from replicator.rules import Deletes, Foreign, Rule, RuleSet, SourceAccess
 from replicator.settings import (
     Auth,
     ConfigurationError,
+    EngineSettings,
     IngestSettings,
+    Metrics,
     ReplicateSettings,
     ServerSettings,
     Target,
@@ -19,8 +23,18 @@ from replicator.settings import (
 
 REPLICATE = {"SOURCE_S3_BUCKETS": "source", "TARGET_GCS_BUCKET": "replica", "AUTH": "iam"}
 INGEST = {"INGEST_SECRETS": "0123456789abcdef", "PUBSUB_TOPIC": "projects/p/topics/t"}
+ALIASES = {
+    "TARGET_GCS_BUCKET": ("GCS_BUCKET_NAME", "GCS_BUCKET", "GCP_BUCKET_NAME"),
+    "GOOGLE_CLOUD_PROJECT": ("GCP_PROJECT_ID",),
+    "MAX_RETRIES": ("RETRY_ATTEMPTS",),
+    "RETRY_DELAY": ("RETRY_BACKOFF_SEC",),
+}
+"""What earlier systems of this kind called a variable, in the order in which the names count."""
 ALL = {name.upper() for kind in (ReplicateSettings, IngestSettings) for name in kind.model_fields}
+ALL |= {alias for aliases in ALIASES.values() for alias in aliases}
 VALUE = "do-not-show-this"
+ROLE = "arn:aws:iam::123456789012:role/replicator"
+SECRET = "projects/p/secrets/s"
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +71,12 @@ def test_what_holds_where_nothing_is_set(monkeypatch):
         "port": 8080,
         "concurrency": 80,
         "log_level": "INFO",
+        "metrics": Metrics.NONE,
         "google_cloud_project": None,
+        "gcp_credentials_path": None,
+        "gcp_sa_key": None,
+        "gcp_sa_key_b64": None,
+        "replication_rules": None,
         "source_s3_buckets": ("source",),
         "target_gcs_bucket": "replica",
         "deletes": Deletes.IGNORE,
@@ -68,6 +87,10 @@ def test_what_holds_where_nothing_is_set(monkeypatch):
         "aws_region": None,
         "aws_credentials_secret": None,
         "aws_credentials_max_age": 300,
+        "aws_role_arn": None,
+        "aws_role_audience": "sts.amazonaws.com",
+        "aws_web_identity_token_file": None,
+        "aws_request_payer": False,
         "max_retries": 3,
         "retry_delay": 0.5,
         "retry_backoff": 2.0,
@@ -88,7 +111,11 @@ def test_the_server_needs_no_variable():
         ("PORT", "9000", 9000),
         ("CONCURRENCY", "1000", 1000),
         ("LOG_LEVEL", "DEBUG", "DEBUG"),
+        ("METRICS", "otlp", Metrics.OTLP),
         ("GOOGLE_CLOUD_PROJECT", "p", "p"),
+        ("GCP_CREDENTIALS_PATH", "/keys/google.json", Path("/keys/google.json")),
+        ("GCP_SA_KEY", "{}", SecretStr("{}")),
+        ("GCP_SA_KEY_B64", "e30=", SecretStr("e30=")),
         ("TARGET_GCS_BUCKET", "other", "other"),
         ("DELETES", "propagate", Deletes.PROPAGATE),
         ("FOREIGN", "keep", Foreign.KEEP),
@@ -98,6 +125,11 @@ def test_the_server_needs_no_variable():
         ("AWS_CREDENTIALS_SECRET", "projects/p/secrets/s", "projects/p/secrets/s"),
         ("AWS_CREDENTIALS_SECRET", "projects/p/secrets/s/versions/7", "projects/p/secrets/s/versions/7"),
         ("AWS_CREDENTIALS_MAX_AGE", "60", 60.0),
+        ("AWS_ROLE_ARN", ROLE, ROLE),
+        ("AWS_ROLE_ARN", "arn:aws-cn:iam::123456789012:role/path/r", "arn:aws-cn:iam::123456789012:role/path/r"),
+        ("AWS_ROLE_AUDIENCE", "my-audience", "my-audience"),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", "/var/token", "/var/token"),
+        ("AWS_REQUEST_PAYER", "true", True),
         ("MAX_RETRIES", "0", 0),
         ("RETRY_DELAY", "0", 0.0),
         ("RETRY_BACKOFF", "1", 1.0),
@@ -141,7 +173,8 @@ def test_source_buckets_are_separated_by_commas(monkeypatch, text, buckets):
 
 def test_the_one_rule_is_what_the_variables_say(monkeypatch):
     settings = replicate(monkeypatch, SOURCE_S3_BUCKETS="a,b", DELETES="propagate", FOREIGN="keep")
-    assert settings.rules == (Rule("default", frozenset({"a", "b"}), "replica", Deletes.PROPAGATE, Foreign.KEEP),)
+    rule = Rule("default", frozenset({"a", "b"}), "replica", Deletes.PROPAGATE, Foreign.KEEP)
+    assert settings.rules == RuleSet((rule,))
 
 
 def test_ingest_secrets_are_separated_by_commas(monkeypatch):
@@ -184,8 +217,6 @@ def test_every_variable_is_described():
 @pytest.mark.parametrize(
     ("target", "variable"),
     [
-        ("replicate", "SOURCE_S3_BUCKETS"),
-        ("replicate", "TARGET_GCS_BUCKET"),
         ("replicate", "AUTH"),
         ("ingest", "INGEST_SECRETS"),
         ("ingest", "PUBSUB_TOPIC"),
@@ -196,10 +227,10 @@ def test_a_variable_that_is_missing_is_named(monkeypatch, target, variable):
         LOADERS[target](monkeypatch, **{variable: ""})
 
 
-def test_all_that_is_missing_is_named_at_once():
+def test_the_command_line_needs_no_server():
     with pytest.raises(ConfigurationError) as missing:
-        ReplicateSettings.load()
-    assert {"SOURCE_S3_BUCKETS", "TARGET_GCS_BUCKET"} <= set(re.findall("[A-Z0-9_]{5,}", str(missing.value)))
+        EngineSettings.load()
+    assert "AUTH" not in str(missing.value)
 
 
 @pytest.mark.parametrize(
@@ -215,6 +246,9 @@ def test_all_that_is_missing_is_named_at_once():
         ("replicate", "FOREIGN", [VALUE, "KEEP"]),
         ("replicate", "AUTH", [VALUE, "false"]),
         ("replicate", "AWS_CREDENTIALS_SECRET", [VALUE, f"projects/p/secrets/{VALUE}/versions", "secrets/s"]),
+        ("replicate", "METRICS", [VALUE]),
+        ("replicate", "AWS_ROLE_ARN", [VALUE, f"arn:aws:iam::1:role/{VALUE}", f"{ROLE}/{VALUE}".replace("iam", "sts")]),
+        ("replicate", "AWS_REQUEST_PAYER", [VALUE, "2"]),
         ("replicate", "AWS_CREDENTIALS_MAX_AGE", [VALUE, "0", "-1", "nan"]),
         ("replicate", "MAX_RETRIES", [VALUE, "-1", "1.5"]),
         ("replicate", "RETRY_DELAY", [VALUE, "-1", "nan"]),
@@ -261,10 +295,124 @@ def test_with_rules_nothing_else_is_needed_and_the_environment_describes_none(mo
     assert (settings.replication_rules, settings.rules) == ("rules.yaml", None)
 
 
-@pytest.mark.parametrize("missing", ["SOURCE_S3_BUCKETS", "TARGET_GCS_BUCKET"])
+@pytest.mark.parametrize(
+    "missing", [["SOURCE_S3_BUCKETS"], ["TARGET_GCS_BUCKET"], ["SOURCE_S3_BUCKETS", "TARGET_GCS_BUCKET"]]
+)
 def test_half_of_the_one_rule_is_none(monkeypatch, missing):
-    with pytest.raises(ConfigurationError, match=f"^{missing}: required without REPLICATION_RULES$"):
-        replicate(monkeypatch, **{missing: ""})
+    with pytest.raises(ConfigurationError, match=f"^{', '.join(missing)}: required without REPLICATION_RULES$"):
+        replicate(monkeypatch, **dict.fromkeys(missing, ""))
+
+
+# --- Other names ------------------------------------------------------------------------------------------------------
+
+VALUES = {"TARGET_GCS_BUCKET": ("first", "second"), "MAX_RETRIES": ("7", "8"), "RETRY_DELAY": ("7", "8")}
+EACH_ALIAS = [(variable, alias) for variable, aliases in ALIASES.items() for alias in aliases]
+
+
+@pytest.mark.parametrize(("variable", "alias"), EACH_ALIAS)
+def test_the_names_of_earlier_systems_are_accepted(monkeypatch, variable, alias):
+    value = VALUES.get(variable, ("first",))[0]
+    assert str(getattr(replicate(monkeypatch, **{variable: "", alias: value}), variable.lower())).startswith(value)
+
+
+@pytest.mark.parametrize(("variable", "alias"), EACH_ALIAS)
+def test_of_two_names_our_own_counts(monkeypatch, variable, alias):
+    first, second = VALUES.get(variable, ("first", "second"))
+    settings = replicate(monkeypatch, **{variable: first, alias: second})
+    assert str(getattr(settings, variable.lower())).startswith(first)
+
+
+def test_of_two_other_names_the_one_that_is_documented_first_counts(monkeypatch):
+    settings = replicate(monkeypatch, TARGET_GCS_BUCKET="", GCS_BUCKET="second", GCP_BUCKET_NAME="third")
+    assert settings.target_gcs_bucket == "second"
+
+
+@pytest.mark.parametrize(
+    ("variable", "alias", "value"),
+    [
+        ("TARGET_GCS_BUCKET", "GCS_BUCKET_NAME", "x"),
+        ("TARGET_GCS_BUCKET", "GCS_BUCKET", "x"),
+        ("TARGET_GCS_BUCKET", "GCP_BUCKET_NAME", "x"),
+        ("MAX_RETRIES", "RETRY_ATTEMPTS", VALUE),
+        ("RETRY_DELAY", "RETRY_BACKOFF_SEC", VALUE),
+    ],
+)
+def test_an_error_names_the_variable_that_was_used(monkeypatch, variable, alias, value):
+    with pytest.raises(ConfigurationError, match=rf"^{alias}: [^;]+$"):
+        replicate(monkeypatch, **{variable: "", alias: value})
+    with pytest.raises(ConfigurationError, match=rf"^{variable}: [^;]+$"):
+        replicate(monkeypatch, **{variable: value, alias: ""})
+
+
+# --- Credentials ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("variables", "access"),
+    [
+        ({}, SourceAccess()),
+        ({"AWS_CREDENTIALS_SECRET": SECRET}, SourceAccess(credentials_secret=SECRET)),
+        ({"AWS_ROLE_ARN": ROLE}, SourceAccess(role_arn=ROLE)),
+        ({"AWS_ROLE_ARN": ROLE, "AWS_WEB_IDENTITY_TOKEN_FILE": "/var/token"}, SourceAccess()),
+        ({"AWS_REQUEST_PAYER": "1"}, SourceAccess(request_payer=True)),
+    ],
+)
+def test_how_buckets_are_read_unless_a_rule_says_otherwise(monkeypatch, variables, access):
+    assert replicate(monkeypatch, **variables).access == access
+
+
+def test_there_is_one_way_to_aws(monkeypatch):
+    with pytest.raises(ConfigurationError, match=r"^AWS_CREDENTIALS_SECRET, AWS_ROLE_ARN: give one of them$"):
+        replicate(monkeypatch, AWS_CREDENTIALS_SECRET=SECRET, AWS_ROLE_ARN=ROLE)
+
+
+def test_a_role_that_is_the_sdks_own_matter_is_not_a_second_way(monkeypatch):
+    variables = {"AWS_ROLE_ARN": ROLE, "AWS_WEB_IDENTITY_TOKEN_FILE": "/var/token"}
+    settings = replicate(monkeypatch, AWS_CREDENTIALS_SECRET=SECRET, **variables)
+    assert settings.access == SourceAccess(credentials_secret=SECRET)
+
+
+GOOGLE_KEY = '{"private_key": "ü"}'
+IN_BASE64 = base64.encodebytes(GOOGLE_KEY.encode()).decode()
+
+
+def test_without_a_google_key_there_is_none(monkeypatch):
+    assert replicate(monkeypatch).google_key() is None
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("GCP_CREDENTIALS_PATH", "key.json"), ("GCP_SA_KEY", GOOGLE_KEY), ("GCP_SA_KEY_B64", IN_BASE64)],
+)
+@pytest.mark.parametrize("target", ["replicate", "ingest"])
+def test_a_google_key_is_given_in_one_of_three_ways(monkeypatch, tmp_path, target, variable, value):
+    (tmp_path / "key.json").write_text(GOOGLE_KEY, "utf-8")
+    settings = LOADERS[target](monkeypatch, **{variable: value})
+    assert settings.google_key() == (variable, GOOGLE_KEY)
+    assert value not in f"{settings} {settings!r}" or variable == "GCP_CREDENTIALS_PATH"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("GCP_CREDENTIALS_PATH", f"no/such/{VALUE}"),
+        ("GCP_CREDENTIALS_PATH", "."),
+        ("GCP_CREDENTIALS_PATH", "binary"),
+        ("GCP_SA_KEY_B64", f"{VALUE}!"),
+        ("GCP_SA_KEY_B64", "/w=="),
+    ],
+)
+def test_a_google_key_that_cannot_be_read_is_an_error_that_names_the_variable(monkeypatch, tmp_path, variable, value):
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigurationError, match=rf"^{variable}: cannot be read$") as wrong:
+        replicate(monkeypatch, **{variable: value}).google_key()
+    assert wrong.value.__suppress_context__
+
+
+@pytest.mark.parametrize("target", ["replicate", "ingest"])
+def test_there_is_one_google_identity(monkeypatch, target):
+    with pytest.raises(ConfigurationError, match=r"^GCP_SA_KEY, GCP_SA_KEY_B64: give one of them$"):
+        LOADERS[target](monkeypatch, GCP_SA_KEY=VALUE, GCP_SA_KEY_B64=VALUE)
 
 
 # --- Never open by accident -------------------------------------------------------------------------------------------

@@ -5,11 +5,9 @@ import traceback
 from collections.abc import Iterator
 from types import SimpleNamespace
 
-import google.auth
 import pytest
 import requests
 from google.auth.credentials import Credentials
-from google.auth.exceptions import DefaultCredentialsError
 
 from replicator.adapters import gcs
 from replicator.adapters.gcs import GcsDestination, connect
@@ -57,12 +55,9 @@ def insert(destination: GcsDestination, if_generation: int = 0, name: Destinatio
     return destination.insert(name, memoryview(DATA), crc32c(DATA), ATTRIBUTES, if_generation)
 
 
-def test_the_scope_is_one_that_allows_to_patch(monkeypatch):
+def test_the_scope_is_one_that_allows_to_patch():
     """`devstorage.read_write` does not; no emulator looks at scopes."""
-    asked = []
-    monkeypatch.setattr(google.auth, "default", lambda scopes: (asked.extend(scopes), (Credentials, "p"))[1])
-    gcs._credentials(emulated=False)
-    assert asked == ["https://www.googleapis.com/auth/devstorage.full_control"]
+    assert gcs.SCOPE == "https://www.googleapis.com/auth/devstorage.full_control"
 
 
 OPERATIONS = {
@@ -108,9 +103,8 @@ class _Token(Credentials):
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_credentials_that_are_not_accepted_are_a_denied_access(server, destination, operation, monkeypatch):
     current = destination.stat(NAME)
-    monkeypatch.setattr(google.auth, "default", lambda **_: (_Token(), "project"))
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
-    authorised = GcsDestination(connect(emulated=False, pool_size=1), 1)
+    authorised = GcsDestination(connect(_Token(), pool_size=1), 1)
     server.faults.add(Fault(Answer(401), times=None))
     with pytest.raises(Permanent) as denied:
         OPERATIONS[operation](authorised, current)
@@ -248,7 +242,7 @@ def test_a_destination_that_moved_shows_no_session_uri_in_its_traceback(server, 
 
 def test_both_schemes_have_as_many_connections_as_were_asked_for(server, monkeypatch):
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
-    client = connect(emulated=True, pool_size=23)
+    client = connect(None, pool_size=23)
     uploads: list[requests.Session] = []
     monkeypatch.setattr("replicator.adapters.gcs.GcsUploadSession", lambda http, *rest: uploads.append(http))
     GcsDestination(client, pool_size=23).begin(DestinationName("replica", "pool"), 10, ATTRIBUTES, 0)
@@ -256,17 +250,6 @@ def test_both_schemes_have_as_many_connections_as_were_asked_for(server, monkeyp
         for scheme in ("http://", "https://"):
             pool = session.get_adapter(f"{scheme}storage.googleapis.com").poolmanager.connection_pool_kw
             assert pool["maxsize"] == 23
-
-
-def test_without_google_credentials_the_error_says_so(monkeypatch):
-    def none(**_):
-        raise DefaultCredentialsError("a path that should not be shown")
-
-    monkeypatch.setattr(google.auth, "default", none)
-    with pytest.raises(Transient) as missing:
-        connect(emulated=False, pool_size=1)
-    assert missing.value.reason is Reason.CREDENTIALS_UNAVAILABLE
-    assert "path" not in str(missing.value)
 
 
 def test_an_upload_without_a_session_is_transient():

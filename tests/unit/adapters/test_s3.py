@@ -62,9 +62,9 @@ def found(body: bytes = b"", *, length: int | None = None, cut: str | None = Non
     )
 
 
-def error(status: int, code: str | None = None) -> Answer:
+def error(status: int, code: str | None = None, text: str = RANDOM_TEXT) -> Answer:
     """As S3 answers an error; without a code it has no body, as for a HEAD."""
-    body = f"<Error><Code>{code}</Code><Message>{RANDOM_TEXT}</Message></Error>" if code else ""
+    body = f"<Error><Code>{code}</Code><Message>{text}</Message></Error>" if code else ""
     return Answer(status, {"Content-Type": "application/xml"}, body.encode())
 
 
@@ -187,8 +187,8 @@ def connected(s3):
     """Makes sources with the keys given, and closes their clients in the end."""
     clients = []
 
-    def make(keys=None) -> S3Source:
-        client = connect(keys, "us-east-1", 4)
+    def make(keys=None, request_payer=False) -> S3Source:
+        client = connect(keys, "us-east-1", 4, request_payer)
         clients.append(client)
         return S3Source(client, keys)
 
@@ -238,7 +238,14 @@ ERRORS = [
     (400, "RequestTimeout", Transient, Reason.SOURCE_UNAVAILABLE),
     (403, "RequestTimeTooSkewed", Transient, Reason.SOURCE_UNAVAILABLE),
     (400, "InvalidRequest", Permanent, Reason.SOURCE_REFUSED),
-    (400, "KMS.DisabledException", Permanent, Reason.SOURCE_REFUSED),
+    (400, "KMS.DisabledException", Permanent, Reason.SOURCE_KMS_DENIED),
+    (400, "KMS.NotFoundException", Permanent, Reason.SOURCE_KMS_DENIED),
+    (400, "KMS.KMSInvalidStateException", Permanent, Reason.SOURCE_KMS_DENIED),
+    (400, "KMS.AccessDeniedException", Permanent, Reason.SOURCE_KMS_DENIED),
+    (400, "KMS.ThrottlingException", Transient, Reason.SOURCE_UNAVAILABLE),
+    (400, "KMS.DependencyTimeoutException", Transient, Reason.SOURCE_UNAVAILABLE),
+    (400, "KMS.KeyUnavailableException", Transient, Reason.SOURCE_UNAVAILABLE),
+    (400, "KMS.KMSInternalException", Transient, Reason.SOURCE_UNAVAILABLE),
     (405, "MethodNotAllowed", Permanent, Reason.SOURCE_REFUSED),
     (403, "InvalidAccessKeyId", Transient, Reason.SOURCE_CREDENTIALS_REJECTED),
     (403, "SignatureDoesNotMatch", Transient, Reason.SOURCE_CREDENTIALS_REJECTED),
@@ -357,6 +364,35 @@ def test_a_check_answered_with_garbage_is_transient(s3, source):
     with pytest.raises(Transient) as garbage:
         source.check("source")
     assert garbage.value.reason is Reason.SOURCE_UNAVAILABLE
+
+
+USER = "User: arn:aws:iam::111122223333:user/replicator is not authorized to perform:"
+KMS_TEXTS = [
+    f"{USER} kms:Decrypt on resource: arn:aws:kms:eu-west-1:111122223333:key/1 because no identity-based policy allows "
+    "the kms:Decrypt action",
+    "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not "
+    "allowed to access.",
+]
+OTHER_TEXTS = [
+    "Access Denied",
+    f'{USER} s3:GetObject on resource: "arn:aws:s3:::source/kms:Decrypt" because no identity-based policy allows it',
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        *((text, Reason.SOURCE_KMS_DENIED) for text in KMS_TEXTS),
+        *((text, Reason.SOURCE_ACCESS_DENIED) for text in OTHER_TEXTS),
+    ],
+)
+@pytest.mark.parametrize("operation", ["stat", "open"])
+def test_a_kms_key_that_denies_is_told_apart_by_s3s_words_which_are_not_repeated(s3, source, operation, text, reason):
+    s3.script += [*([error(403)] if operation == "stat" else []), error(403, "AccessDenied", text)]
+    with pytest.raises(Permanent) as denied:
+        source.stat(KEY) if operation == "stat" else read(source, pinned())
+    assert denied.value.reason is reason
+    assert "arn:" not in f"{denied.value!r} {denied.value.detail}"
 
 
 # --- The state --------------------------------------------------------------------------------------------------------
@@ -657,6 +693,22 @@ def test_without_other_keys_a_rejected_request_is_not_repeated(s3, connected):
     assert "old-secret" not in repr(rejected.value)
 
 
+@pytest.mark.parametrize(("status", "code"), REJECTED)
+def test_reading_on_is_repeated_with_renewed_keys_just_as_pinned(s3, connected, status, code):
+    s3.script += [error(status, code), found(b"llo", Content_Range="bytes 2-4/5")]
+    assert read(connected(Keys(OLD_KEYS, NEW_KEYS)), pinned(), offset=2) == b"llo"
+    assert [request.access_key_id for request in s3.requests] == ["OLDKEYID", "NEWKEYID"]
+    assert {(request.headers["range"], request.headers["if-match"]) for request in s3.requests} == {
+        ("bytes=2-", f'"{MD5}"')
+    }
+
+
+def test_a_rejected_check_is_repeated_with_renewed_keys(s3, connected):
+    s3.script += [error(403, "InvalidAccessKeyId"), Answer(200, {}, b"<ListBucketResult></ListBucketResult>")]
+    connected(Keys(OLD_KEYS, NEW_KEYS)).check("source")
+    assert [request.access_key_id for request in s3.requests] == ["OLDKEYID", "NEWKEYID"]
+
+
 def test_access_that_is_denied_does_not_renew_keys(s3, connected):
     keys = Keys(OLD_KEYS, NEW_KEYS)
     s3.script.append(error(403, "AccessDenied"))
@@ -677,3 +729,31 @@ def test_a_store_without_keys_says_so_itself(s3, connected):
         connected(Empty()).stat(KEY)
     assert (empty.value.reason, empty.value.detail) == (Reason.CREDENTIALS_UNAVAILABLE, "the store's own words")
     assert s3.requests == []
+
+
+# --- Requester pays ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pays", [False, True])
+def test_whoever_agrees_to_pay_says_so_with_every_request(s3, connected, pays):
+    source = connected(request_payer=pays)
+    s3.script += [
+        found(length=5),
+        *head_refused(403),
+        found(b"hello"),
+        found(b"llo", Content_Range="bytes 2-4/5"),
+        Answer(200, {}, b"<ListBucketResult></ListBucketResult>"),
+    ]
+    source.stat(KEY)
+    source.stat(KEY)
+    read(source, pinned(), offset=2)
+    source.check("source")
+    assert [(request.method, request.headers.get("x-amz-request-payer")) for request in s3.requests] == [
+        (method, "requester" if pays else None) for method in ("HEAD", "HEAD", "GET", "GET", "GET")
+    ]
+
+
+def test_a_request_that_takes_no_payer_is_left_as_it_is(s3, connected):
+    s3.script.append(Answer(200))
+    connected(request_payer=True)._client.head_bucket(Bucket="source")
+    assert "x-amz-request-payer" not in s3.requests[0].headers

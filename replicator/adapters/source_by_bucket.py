@@ -1,0 +1,33 @@
+"""Reads each bucket with the access that its rules give."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+
+from replicator.errors import Permanent
+from replicator.model import SourceKey, SourceObject
+from replicator.ports import Body, Source
+from replicator.reasons import Reason
+
+
+class SourceByBucket:
+    """The port `Source` on several: source buckets may belong to different AWS accounts.
+
+    A bucket that is in no rule is read with nobody's keys.
+    """
+
+    def __init__(self, sources: Mapping[str, Source]) -> None:
+        self._sources = sources
+
+    def stat(self, key: SourceKey) -> SourceObject | None:
+        return self._of(key.bucket).stat(key)
+
+    def open(self, source: SourceObject, offset: int = 0) -> AbstractContextManager[Body]:
+        return self._of(source.key.bucket).open(source, offset)
+
+    def check(self, bucket: str) -> None:
+        self._of(bucket).check(bucket)
+
+    def _of(self, bucket: str) -> Source:
+        if bucket not in self._sources:
+            raise Permanent(Reason.BUCKET_NOT_IN_RULES)
+        return self._sources[bucket]

@@ -1,0 +1,11 @@
+"""The composition root: the only place where adapters meet the core.
+
+Clients are built when a process first needs them, never at import: gunicorn may fork after that, and neither
+clients nor threads survive a fork.
+"""
+
+from replicator.bootstrap.configuration import check_configuration
+from replicator.bootstrap.engine import build_engine, build_publisher
+from replicator.bootstrap.targets import ingest_doors, replicate_doors
+
+__all__ = ["build_engine", "build_publisher", "check_configuration", "ingest_doors", "replicate_doors"]

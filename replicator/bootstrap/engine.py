@@ -1,0 +1,37 @@
+"""The engine and the publisher on the real services, or on whatever the SDKs' own variables name instead."""
+
+from replicator.adapters.google_identity import CLOUD_PLATFORM
+from replicator.bootstrap.configuration import google_identity, load_rules
+from replicator.bootstrap.source import build_source
+from replicator.engine import Engine, RetryPolicy
+from replicator.ports import Progress, Publisher
+from replicator.reconcile import Reconciler
+from replicator.settings import EngineSettings, IngestSettings
+from replicator.transfer import Transfer, Unwatched
+
+
+def build_engine(settings: EngineSettings, concurrency: int, progress: Progress | None = None) -> Engine:
+    """`concurrency` is how many objects may be replicated at once; `progress` watches the copies.
+
+    Raises `ConfigurationError`, and `Transient(credentials_unavailable)`.
+    """
+    from replicator.adapters import gcs  # noqa: PLC0415  what a target does not use is not imported
+
+    # A stream uses one connection to read and one to write; the protocol's other requests come before and after it.
+    pool_size = concurrency
+    rules, identity = load_rules(settings), google_identity(settings)
+    source = build_source(settings, rules, identity, pool_size)
+    credentials = None if settings.storage_emulator_host else identity.credentials(gcs.SCOPE)
+    destination = gcs.GcsDestination(gcs.connect(credentials, pool_size), pool_size)
+    transfer = Transfer(source, destination, settings.chunk_size, progress or Unwatched())
+    retry = RetryPolicy(settings.max_retries, settings.retry_delay, settings.retry_backoff)
+    return Engine(rules, Reconciler(source, destination, transfer, rules), retry, settings.deadline_seconds)
+
+
+def build_publisher(settings: IngestSettings) -> Publisher:
+    """The publisher on the real Pub/Sub, or on the emulator that `PUBSUB_EMULATOR_HOST` names."""
+    from replicator.adapters import pubsub  # noqa: PLC0415
+
+    emulated = settings.pubsub_emulator_host is not None
+    credentials = None if emulated else google_identity(settings).credentials(CLOUD_PLATFORM)
+    return pubsub.PubsubPublisher(pubsub.connect(credentials), settings.pubsub_topic)
