@@ -15,15 +15,15 @@ from replicator.adapters import gcs
 from replicator.adapters.gcs import GcsDestination, connect
 from replicator.dev.cloud_storage import Answer, CloudStorageServer, Fault, Garble, LoseAnswer, Reset
 from replicator.errors import DestinationMoved, Permanent, ReplicationError, Transient
-from replicator.model import DestinationName, SourceKey
+from replicator.fidelity import attributes_of
+from replicator.model import DestinationName, Placement, SourceKey
 from replicator.reasons import Reason
-from replicator.receipt import attributes_of
 from tests.fakes import InMemorySource, crc32c
 from tests.servers import cloud_storage, gcs_destination
 
 NAME = DestinationName("replica", "a-telling-name")
 DATA = b"some bytes"
-ATTRIBUTES = attributes_of(InMemorySource("source").put(SourceKey("source", "k"), DATA))
+ATTRIBUTES = attributes_of(InMemorySource("source").put(SourceKey("source", "k"), DATA), Placement())
 SERVERS_TEXT = "A fault that was asked for"
 
 
