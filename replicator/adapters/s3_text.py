@@ -46,8 +46,9 @@ def content_encoding(value: str | None) -> str | None:
     not always, and other servers of its API do not.
     """
     codings = [coding.strip() for coding in (value or "").split(",")]
-    stored = [coding for coding in codings if coding and coding.lower() != TRANSFER_CODING]
-    return ",".join(stored) if len(stored) < len(codings) else value
+    if TRANSFER_CODING not in map(str.lower, codings):
+        return value or None
+    return ",".join(coding for coding in codings if coding.lower() not in (TRANSFER_CODING, "")) or None
 
 
 def _decoded(encoding: str, text: str) -> bytes:
