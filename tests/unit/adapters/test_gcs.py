@@ -14,6 +14,7 @@ from google.auth.exceptions import DefaultCredentialsError
 
 from replicator.adapters import gcs
 from replicator.adapters.gcs import GcsDestination, connect
+from replicator.adapters.gcs_resource import resource_of
 from replicator.dev.cloud_storage import Answer, CloudStorageServer, Fault, Garble, LoseAnswer, Reset
 from replicator.errors import DestinationMoved, Permanent, ReplicationError, Transient
 from replicator.fidelity import attributes_of
@@ -138,6 +139,11 @@ def test_without_a_key_the_request_names_none(server, destination):
     insert(destination, current.generation)
     destination.begin(NAME, 10, ATTRIBUTES, current.generation)
     assert not [request for request in server.requests if "kmsKeyName" in request.path]
+
+
+def test_a_patch_does_not_speak_of_the_placement():
+    """It cannot be changed by one."""
+    assert {"storageClass", "kmsKeyName"}.isdisjoint(resource_of(PLACED))
 
 
 class _Token(Credentials):
