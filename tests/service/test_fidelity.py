@@ -17,8 +17,10 @@ from replicator.rules import Filter, Rule, RuleSet
 from tests.service.canned_s3 import canned_s3
 from tests.service.conftest import REPLICA, SOURCE, Service, serving
 from tests.service.envelopes import eventbridge, push
+from tests.service.proxy import FaultyProxy
 
 LARGE = 8 * 1024**2 + 1
+RED = Filter(tags={"team": "red"})
 EMPTY = {"ETag": '"d41d8cd98f00b204e9800998ecf8427e"', "Last-Modified": "Sat, 21 Nov 2026 00:00:00 GMT"}
 KMS_KEY = "projects/p/locations/eu/keyRings/r/cryptoKeys/k"
 
@@ -234,7 +236,7 @@ def test_a_storage_class_that_does_not_exist_is_refused_and_nothing_is_written(s
 
 
 def test_tags_decide_which_rule_applies_and_a_change_of_tags_is_seen(s3_url):
-    rule = Rule("red", frozenset({SOURCE}), REPLICA, filter=Filter(tags={"team": "red"}))
+    rule = Rule("red", frozenset({SOURCE}), REPLICA, filter=RED)
     with serving(s3_url, rules=RuleSet((rule,))) as service:
         service.put("k", b"hello", Tagging="team=blue")
         ignored = service.replicate("k").json()
@@ -242,6 +244,15 @@ def test_tags_decide_which_rule_applies_and_a_change_of_tags_is_seen(s3_url):
         tag(service, team="red")
         assert service.push(tags_changed()).status_code == 204
         assert metadata(service) == {TAGS_KEY: "team=red"}
+
+
+def test_where_rules_filter_by_tags_each_object_is_asked_for_them(s3_url):
+    """That S3 counts none proves nothing: it also counts none for who may not read them."""
+    rules = (Rule("all", frozenset({SOURCE}), REPLICA), Rule("red", frozenset({SOURCE}), REPLICA, filter=RED))
+    with FaultyProxy(s3_url) as proxy, serving(s3_url, source_url=proxy.url, rules=RuleSet(rules)) as service:
+        service.put("k", b"hello")
+        assert service.replicate("k").status_code == 201
+        assert [line for line in proxy.requested if "tagging" in line]
 
 
 # --- What cannot be held is said --------------------------------------------------------------------------------------
