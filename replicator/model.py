@@ -74,6 +74,16 @@ class Checksum:
     digest: bytes
 
 
+class NotHeld(StrEnum):
+    """What S3 has with an object and its replica does not, or not all of it (docs/fidelity.md)."""
+
+    EXPIRES = "expires"
+    OBJECT_LOCK = "object-lock"
+    TAGS = "tags"
+    USER_METADATA = "user-metadata"
+    WEBSITE_REDIRECT = "website-redirect"
+
+
 @dataclass(frozen=True, slots=True)
 class SourceObject:
     """What S3 says an object is now. An absent object is `None`.
@@ -81,8 +91,8 @@ class SourceObject:
     `version_id` is `None` where the bucket has no versions; S3's literal "null" version counts as none.
     `checksum` is one that covers the whole object and that we can compute, or `None`; `md5` is known of some objects
     beside it.
-    `last_modified` has S3's resolution of one second. `not_held` names what S3 has with the object and a replica cannot
-    hold, or what could not be read (docs/fidelity.md).
+    `last_modified` has S3's resolution of one second. `not_held` names what is not in these values, since it cannot be
+    read or is not carried; more may find no room in Cloud Storage (`fidelity.not_held`).
     """
 
     key: SourceKey
@@ -99,15 +109,15 @@ class SourceObject:
     tags: Mapping[str, str] = field(default_factory=dict)
     expires: str | None = None
     website_redirect: str | None = None
-    not_held: tuple[str, ...] = ()
+    not_held: tuple[NotHeld, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """Our record in a destination object: which source state it holds, and which check its bytes passed.
 
-    `metadata_digest` covers headers, user metadata and tags: S3 keeps the ETag, and within one second also the
-    last-modified time, when only metadata changes.
+    `metadata_digest` covers headers, user metadata, tags, expiry and website redirect: S3 keeps the ETag when only
+    metadata changes, within one second the last-modified time too, and with a change of tags always.
     """
 
     source: SourceKey
@@ -199,7 +209,7 @@ class Outcome:
     checked: str | None = None
     attempts: int = 1
     version_id: str | None = None
-    not_held: tuple[str, ...] = ()
+    not_held: tuple[NotHeld, ...] = ()
     dry_run: bool = False
 
 

@@ -72,5 +72,10 @@ def decode(metadata: Mapping[str, str]) -> Receipt | None:
 
 
 def _metadata_digest(source: SourceObject) -> str:
-    content = json.dumps([asdict(source.headers), dict(source.metadata)], sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()[:32]
+    """Over all that `fidelity` copies beside the bytes. What an object does not have leaves its digest as it was before
+    we knew of it: otherwise each new property would make every replica out of date."""
+    content: list[object] = [asdict(source.headers), dict(source.metadata)]
+    more = {"tags": dict(source.tags), "expires": source.expires, "redirect": source.website_redirect}
+    if present := {name: value for name, value in more.items() if value}:
+        content.append(present)
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]

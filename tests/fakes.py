@@ -17,6 +17,7 @@ from replicator.model import (
     ContentHeaders,
     DestinationName,
     DestinationObject,
+    Placement,
     SourceKey,
     SourceObject,
 )
@@ -149,7 +150,8 @@ class InMemoryDestination:
             if current.custom_time and attributes.custom_time < current.custom_time:
                 raise Permanent(Reason.DESTINATION_REFUSED)
             metadata = _with_receipt(attributes)
-            stored.attributes = attributes
+            placement = stored.attributes.placement if stored.attributes else Placement()
+            stored.attributes = replace(attributes, placement=placement)
             stored.state = replace(
                 stored.state,
                 metageneration=stored.state.metageneration + 1,

@@ -40,10 +40,10 @@ def s3_client(url: str):
     )
 
 
-def s3_source(url: str, keys=None, pool_size: int = 32) -> S3Source:
+def s3_source(url: str, keys=None, pool_size: int = 32, tag_filtered: frozenset[str] = frozenset()) -> S3Source:
     """The real adapter, configured as a deployment is: through the environment."""
     with patch.dict(os.environ, {**AWS, "AWS_ENDPOINT_URL_S3": url}):
-        return S3Source(connect_s3(keys, "us-east-1", pool_size), keys)
+        return S3Source(connect_s3(keys, "us-east-1", pool_size), keys, tag_filtered)
 
 
 def gcs_destination(url: str, pool_size: int = 32) -> GcsDestination:

@@ -16,7 +16,7 @@ from google.cloud.storage import Client
 from google.cloud.storage.retry import DEFAULT_RETRY
 
 from replicator.adapters.gcs_insert import MultipartBody
-from replicator.adapters.gcs_resource import answered_object, destination_object, resource_of
+from replicator.adapters.gcs_resource import answered_object, destination_object, new_resource, resource_of
 from replicator.adapters.gcs_upload import TIMEOUT, GcsUploadSession
 from replicator.errors import DestinationMoved, Permanent, Transient
 from replicator.model import Attributes, DestinationName, DestinationObject
@@ -62,15 +62,15 @@ class GcsDestination:
     ) -> DestinationObject:
         # The checksum is part of the resource: Cloud Storage compares it before anything is visible. The library's own
         # check comes afterwards and deletes the object then, whoever wrote it; and it holds the bytes five times.
-        resource = resource_of(attributes) | {"name": name.name, "crc32c": base64.b64encode(crc32c).decode()}
+        resource = new_resource(name, attributes) | {"crc32c": base64.b64encode(crc32c).decode()}
         body = MultipartBody(resource, data)
-        params = {"uploadType": "multipart", "ifGenerationMatch": if_generation}
+        params = _parameters("multipart", attributes, if_generation)
         written = self._send("POST", self._upload_url(name), params, body, {"Content-Type": body.content_type})
         return answered_object(name, written.content)
 
     def begin(self, name: DestinationName, size: int, attributes: Attributes, if_generation: int) -> UploadSession:
-        resource = resource_of(attributes) | {"name": name.name}
-        params = {"uploadType": "resumable", "ifGenerationMatch": if_generation}
+        resource = new_resource(name, attributes)
+        params = _parameters("resumable", attributes, if_generation)
         headers = {"X-Upload-Content-Length": str(size), "Content-Type": "application/json; charset=UTF-8"}
         begun = self._send("POST", self._upload_url(name), params, json.dumps(resource).encode(), headers)
         uri = begun.headers.get("Location")
@@ -130,6 +130,13 @@ class GcsDestination:
         with _translated(not_found):
             sent: requests.Response = RETRY(send)()
         return sent
+
+
+def _parameters(upload_type: str, attributes: Attributes, if_generation: int) -> Mapping[str, str | int | None]:
+    """Of the request that makes an object (https://cloud.google.com/storage/docs/json_api/v1/objects/insert). What is
+    `None` is not sent; without a key's name the bucket's default key is used, if it has one."""
+    key = attributes.placement.kms_key
+    return {"uploadType": upload_type, "ifGenerationMatch": if_generation, "kmsKeyName": key}
 
 
 @contextmanager

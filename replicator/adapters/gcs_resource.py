@@ -12,6 +12,12 @@ from replicator.reasons import Reason
 from replicator.receipt import METADATA_KEY, decode, encode
 
 
+def new_resource(name: DestinationName, attributes: Attributes) -> dict[str, Any]:
+    """For an object that is to be written. Its storage class is chosen then, and changed by a rewrite only
+    (https://cloud.google.com/storage/docs/metadata); the KMS key is a parameter of the request."""
+    return resource_of(attributes) | {"name": name.name, "storageClass": attributes.placement.storage_class}
+
+
 def resource_of(attributes: Attributes) -> dict[str, Any]:
     """Every property that we manage, with `None` where there is nothing: a patch then removes it."""
     headers = attributes.headers

@@ -1,10 +1,9 @@
 """Reads S3 with boto3. No other module imports it, and none of its exceptions leaves this one."""
 
-import base64
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from datetime import UTC
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import botocore.config
@@ -20,8 +19,9 @@ from botocore.exceptions import (
 )
 from botocore.response import StreamingBody
 
+from replicator.adapters.s3_object import is_pinned, keep_expires_as_text, source_object
 from replicator.errors import Permanent, SourceMoved, Transient
-from replicator.model import AwsKeys, Checksum, ContentHeaders, SourceKey, SourceObject
+from replicator.model import AwsKeys, NotHeld, SourceKey, SourceObject
 from replicator.ports import Body, KeyStore
 from replicator.reasons import Reason
 
@@ -37,7 +37,6 @@ READ_TIMEOUT = 20
 READ_SIZE = 256 * 1024
 """Most bytes that one read asks for: urllib3 holds them a second time while it copies them into our buffer."""
 
-COMPUTABLE_CHECKSUMS = ("CRC64NVME", "CRC32C", "CRC32", "SHA256", "SHA1")
 KMS_TRANSIENT = frozenset(
     {"DependencyTimeoutException", "KeyUnavailableException", "KMSInternalException", "ThrottlingException"}
 )
@@ -47,12 +46,10 @@ KMS_TRANSIENT = frozenset(
 KMS_DENIED = re.compile("is not authorized to perform: kms:|The ciphertext refers to a customer master key ")
 """S3's AccessDenied says in its text alone whether it is about the KMS key."""
 
-ARCHIVE_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 CREDENTIAL_ERRORS = frozenset(
     {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired"}
 )
 MOVED_STATUSES = frozenset({404, 412, 416})
-MD5_ETAG = re.compile("[0-9a-f]{32}")
 
 
 def connect(keys: KeyStore | None, region: str | None, pool_size: int, request_payer: bool = False) -> "S3Client":
@@ -77,6 +74,7 @@ def connect(keys: KeyStore | None, region: str | None, pool_size: int, request_p
         response_checksum_validation="when_required",
     )
     client = boto3.Session(botocore_session=session, region_name=region).client("s3", config=config)
+    client.meta.events.register_first("before-parse.s3.*", keep_expires_as_text, unique_id="expires-as-text")
     if request_payer:
         client.meta.events.register("before-parameter-build.s3", _agree_to_pay)
     return client
@@ -88,10 +86,13 @@ def _agree_to_pay(params: dict[str, Any], model: Any, **_: object) -> None:
 
 
 class S3Source:
-    """The port `Source` on one S3 client."""
+    """The port `Source` on one S3 client. In the buckets of `tag_filtered` tags decide what is replicated: there they
+    are always read, and an object whose tags are denied is refused."""
 
-    def __init__(self, client: "S3Client", keys: KeyStore | None = None) -> None:
-        self._client, self._keys = client, keys
+    def __init__(
+        self, client: "S3Client", keys: KeyStore | None = None, tag_filtered: Collection[str] = frozenset()
+    ) -> None:
+        self._client, self._keys, self._tag_filtered = client, keys, tag_filtered
 
     def stat(self, key: SourceKey) -> SourceObject | None:
         try:
@@ -100,7 +101,7 @@ class S3Source:
             if _status(error) in (400, 403, 404):
                 return self._stat_by_get(key)
             _raise_translated(error)
-        return _source_object(key, head)
+        return self._with_tags(source_object(key, head), head.get("TagCount"))
 
     def _stat_by_get(self, key: SourceKey) -> SourceObject | None:
         """A HEAD's error has no body, so it does not tell a missing key from a missing bucket, nor a denied key from
@@ -114,7 +115,31 @@ class S3Source:
                 return None
             _raise_translated(error)
         response["Body"].close()
-        return _source_object(key, response)
+        return self._with_tags(source_object(key, response), response.get("TagCount"))
+
+    def _with_tags(self, source: SourceObject, count: int | None) -> SourceObject:
+        """Asks for the tags where there are any. S3 tells their number only to those who may read them
+        (https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html), so without it a filter has to ask."""
+        required = source.key.bucket in self._tag_filtered
+        if not count and not required:
+            return source
+        pin: dict[str, Any] = {} if source.version_id is None else {"VersionId": source.version_id}
+        try:
+            answer = self._call(
+                lambda: self._client.get_object_tagging(Bucket=source.key.bucket, Key=source.key.key, **pin)
+            )
+        except ClientError as error:
+            if _code(error) in ("NoSuchKey", "NoSuchVersion", "MethodNotAllowed"):
+                raise Transient(Reason.SOURCE_UNAVAILABLE, "the object went while its tags were read") from error
+            if _code(error) != "AccessDenied":
+                _raise_translated(error)
+            if required:
+                permission = "s3:GetObjectTagging" if source.version_id is None else "s3:GetObjectVersionTagging"
+                raise Permanent(
+                    Reason.SOURCE_ACCESS_DENIED, f"a rule filters by tags: {permission} is missing"
+                ) from error
+            return replace(source, not_held=(*source.not_held, NotHeld.TAGS))
+        return replace(source, tags={tag["Key"]: tag["Value"] for tag in answer["TagSet"]})
 
     @contextmanager
     def open(self, source: SourceObject, offset: int = 0) -> Iterator[Body]:
@@ -131,7 +156,7 @@ class S3Source:
             _raise_translated(error)
         body = response["Body"]
         try:
-            if not _is_pinned(response, source):
+            if not is_pinned(response, source):
                 raise SourceMoved
             yield _S3Body(body, response["ContentLength"], source.size - offset)
         finally:
@@ -200,67 +225,6 @@ class _StoredCredentials(botocore.credentials.Credentials):
     def get_frozen_credentials(self) -> botocore.credentials.ReadOnlyCredentials:
         keys: AwsKeys = self._keys.current()
         return botocore.credentials.ReadOnlyCredentials(keys.access_key_id, keys.secret_access_key, keys.session_token)
-
-
-def _source_object(key: SourceKey, head: Mapping[str, Any]) -> SourceObject:
-    """The state in the answer to a HEAD or a GET of the whole object."""
-    version_id = head.get("VersionId")
-    return SourceObject(
-        key=key,
-        etag=head["ETag"].strip('"'),
-        version_id=None if version_id == "null" else version_id,
-        last_modified=head["LastModified"].astimezone(UTC),
-        size=head["ContentLength"],
-        headers=ContentHeaders(
-            content_type=head.get("ContentType"),
-            content_encoding=head.get("ContentEncoding"),
-            content_disposition=head.get("ContentDisposition"),
-            content_language=head.get("ContentLanguage"),
-            cache_control=head.get("CacheControl"),
-        ),
-        metadata=dict(head.get("Metadata", {})),
-        checksum=_checksum(head),
-        md5=_md5(head),
-        storage_class=head.get("StorageClass", "STANDARD"),
-        archived=_is_archived(head),
-    )
-
-
-def _checksum(head: Mapping[str, Any]) -> Checksum | None:
-    """The stored checksum over the whole object; else the ETag where it is an MD5.
-
-    A multipart upload's checksum is one over the parts' checksums unless S3 says `FULL_OBJECT`
-    (https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html).
-    """
-    if head.get("ChecksumType", "COMPOSITE" if "-" in head["ETag"] else "FULL_OBJECT") == "FULL_OBJECT":
-        for algorithm in COMPUTABLE_CHECKSUMS:
-            if value := head.get(f"Checksum{algorithm}"):
-                return Checksum(algorithm, base64.b64decode(value))
-    md5 = _md5(head)
-    return Checksum("MD5", md5) if md5 else None
-
-
-def _md5(head: Mapping[str, Any]) -> bytes | None:
-    """The ETag, where it is an MD5: of objects uploaded in one part and not encrypted with a key of the customer's
-    (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html)."""
-    etag = head["ETag"].strip('"')
-    plain = head.get("ServerSideEncryption", "AES256") == "AES256" and "SSECustomerAlgorithm" not in head
-    return bytes.fromhex(etag) if plain and MD5_ETAG.fullmatch(etag) else None
-
-
-def _is_archived(head: Mapping[str, Any]) -> bool:
-    archived = head.get("StorageClass") in ARCHIVE_CLASSES or "ArchiveStatus" in head
-    return archived and 'ongoing-request="false"' not in head.get("Restore", "")
-
-
-def _is_pinned(response: Mapping[str, Any], source: SourceObject) -> bool:
-    """IfMatch alone lets a change of metadata through: it keeps the ETag."""
-    version_id = response.get("VersionId")
-    return (
-        response["ETag"].strip('"') == source.etag
-        and response["LastModified"].astimezone(UTC) == source.last_modified
-        and (None if version_id == "null" else version_id) == source.version_id
-    )
 
 
 def _translated(request: Callable[[], T]) -> T:

@@ -19,7 +19,9 @@ def build_source(settings: EngineSettings, rules: RuleSet, identity: GoogleIdent
     @cache
     def source(access: SourceAccess) -> Source:
         keys = key_store(access)
-        return s3.S3Source(s3.connect(keys, settings.aws_region, pool_size, access.request_payer), keys)
+        return s3.S3Source(
+            s3.connect(keys, settings.aws_region, pool_size, access.request_payer), keys, rules.tag_filtered_buckets
+        )
 
     return source_by_bucket.SourceByBucket(
         {

@@ -74,5 +74,11 @@ class RuleSet:
         """The only buckets that may be written."""
         return frozenset(rule.destination_bucket for rule in self.rules if rule.enabled)
 
+    @property
+    def tag_filtered_buckets(self) -> frozenset[str]:
+        """The source buckets in which tags decide what is replicated."""
+        filtering = (rule for rule in self.rules if rule.enabled and rule.filter.tags)
+        return frozenset().union(*(rule.source_buckets for rule in filtering))
+
     def _by_priority(self) -> list[Rule]:
         return sorted(self.rules, key=lambda rule: -rule.priority)

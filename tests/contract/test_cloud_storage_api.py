@@ -23,6 +23,8 @@ from tests.contract.cloud_storage_endpoint import KINDS, QUANTUM, Endpoint, crc3
 DATA = b"The quick brown fox"
 OTHER = b"jumps over the lazy dog"
 WRONG_CRC32C = crc32c(b"something else")
+KMS_KEY = os.environ.get("GCS_CONTRACT_KMS_KEY", "projects/p/locations/eu/keyRings/r/cryptoKeys/k")
+KMS_KEY_OF_NOBODY = "GCS_CONTRACT_KMS_KEY" not in os.environ
 Write = Callable[..., requests.Response]
 
 
@@ -672,7 +674,62 @@ class TestGzip:
         assert (response.status_code, body) == (200, DATA * 100)
 
 
+class TestPlacement:
+    """https://cloud.google.com/storage/docs/storage-classes and .../docs/encryption/using-customer-managed-keys"""
+
+    @pytest.mark.parametrize("storage_class", ["STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE"])
+    def test_an_object_has_the_storage_class_it_is_written_with(self, gcs: Endpoint, storage_class: str) -> None:
+        asked = {"storageClass": storage_class}
+        assert gcs.multipart(gcs.name("one"), DATA, asked).json()["storageClass"] == storage_class
+        assert put(gcs.start(gcs.name("two"), asked), DATA).json()["storageClass"] == storage_class
+        assert gcs.get(gcs.name("one")).json()["storageClass"] == storage_class
+
+    @pytest.mark.parametrize("resource", [{}, {"storageClass": None}], ids=str)
+    def test_otherwise_it_has_the_bucket_s(self, gcs: Endpoint, resource: dict[str, object]) -> None:
+        default = gcs.session.get(f"{gcs.url}/storage/v1/b/{gcs.bucket}").json()["storageClass"]
+        assert gcs.multipart(gcs.name(), DATA, resource).json()["storageClass"] == default
+
+    @pytest.mark.parametrize("storage_class", ["GLACIER", "nearline ", "", 7])
+    def test_a_storage_class_that_does_not_exist_is_refused(self, gcs: Endpoint, storage_class: object) -> None:
+        asked = {"storageClass": storage_class}
+        assert gcs.multipart(gcs.name("one"), DATA, asked).status_code == 400
+        query = {"uploadType": "resumable", "name": gcs.name("two")}
+        assert gcs.session.post(gcs.upload_url(), params=query, json=asked).status_code == 400
+        assert gcs.get(gcs.name("one")).status_code == 404
+
+    def test_a_patch_of_other_metadata_leaves_the_storage_class(self, gcs: Endpoint) -> None:
+        gcs.multipart(gcs.name(), DATA, {"storageClass": "NEARLINE"})
+        assert gcs.patch(gcs.name(), {"metadata": {"a": "1"}}).json()["storageClass"] == "NEARLINE"
+
+    @pytest.mark.skipif("external" in KINDS and KMS_KEY_OF_NOBODY, reason="GCS_CONTRACT_KMS_KEY names no key")
+    def test_an_object_names_the_key_it_is_encrypted_with(self, gcs: Endpoint) -> None:
+        """It may name the key's version, too."""
+        one = gcs.multipart(gcs.name("one"), DATA, kmsKeyName=KMS_KEY).json()
+        uri = gcs.start(gcs.name("two"), kmsKeyName=KMS_KEY)
+        put(uri, bytes(QUANTUM), f"bytes 0-{QUANTUM - 1}/{QUANTUM + 1}")
+        two = put(uri, b"x", f"bytes {QUANTUM}-{QUANTUM}/{QUANTUM + 1}").json()
+        assert one["kmsKeyName"].partition("/cryptoKeyVersions/")[0] == KMS_KEY
+        assert two["kmsKeyName"].partition("/cryptoKeyVersions/")[0] == KMS_KEY
+        assert gcs.get(gcs.name("one")).json()["crc32c"] == crc32c(DATA)
+        assert gcs.media(gcs.name("one")).content == DATA
+
+    @pytest.mark.parametrize("key", ["k", "projects/p/locations/eu/keyRings/r", "alias/aws/s3"])
+    def test_what_is_no_key_s_name_is_refused(self, gcs: Endpoint, key: str) -> None:
+        assert gcs.multipart(gcs.name(), DATA, kmsKeyName=key).status_code == 400
+        query = {"uploadType": "resumable", "name": gcs.name(), "kmsKeyName": key}
+        assert gcs.session.post(gcs.upload_url(), params=query, json={}).status_code == 400
+        assert gcs.get(gcs.name()).status_code == 404
+
+    def test_an_object_without_a_key_names_none(self, gcs: Endpoint) -> None:
+        assert "kmsKeyName" not in gcs.insert(gcs.name(), DATA).json()
+
+
 class TestMetadata:
+    def test_custom_metadata_may_be_any_text(self, gcs: Endpoint) -> None:
+        metadata = {"umlaut": "ÄMÄZÕÑ S3", "emoji": "🚀", "empty": "", "c1": "a\x85b"}
+        gcs.multipart(gcs.name(), DATA, {"metadata": metadata})
+        assert gcs.get(gcs.name()).json()["metadata"] == metadata
+
     def test_a_patch_merges_and_null_removes(self, gcs: Endpoint) -> None:
         before = gcs.multipart(gcs.name(), DATA, {"cacheControl": "no-cache", "metadata": {"a": "1", "b": "2"}}).json()
         after = gcs.patch(

@@ -1,6 +1,7 @@
 """What every `Destination` promises: the in-memory one of the unit tests, and the real adapter on a server.
 
-`GCS_CONTRACT_ENDPOINT`, with `GCS_CONTRACT_BUCKET` and `GCS_CONTRACT_TOKEN`, names another server than the embedded.
+`GCS_CONTRACT_ENDPOINT`, with `GCS_CONTRACT_BUCKET` and `GCS_CONTRACT_TOKEN`, names another server than the embedded,
+and `GCS_CONTRACT_KMS_KEY` a key that it may use.
 """
 
 import os
@@ -16,21 +17,24 @@ from google.oauth2.credentials import Credentials
 
 from replicator.adapters.gcs import GcsDestination
 from replicator.errors import DestinationMoved, Permanent, Transient
-from replicator.model import ContentHeaders, DestinationName, SourceKey
+from replicator.fidelity import attributes_of
+from replicator.model import ContentHeaders, DestinationName, Placement, SourceKey
 from replicator.reasons import Reason
-from replicator.receipt import METADATA_KEY, attributes_of
+from replicator.receipt import METADATA_KEY
 from tests.fakes import InMemoryDestination, InMemorySource, crc32c
 from tests.servers import cloud_storage, gcs_destination
 
 UNIT = 256 * 1024
 DATA = b"some bytes"
+AS_THE_BUCKET_HAS_IT = Placement()
+KMS_KEY = os.environ.get("GCS_CONTRACT_KMS_KEY", "projects/p/locations/eu/keyRings/r/cryptoKeys/k")
 
 
 class Side:
-    """A destination, a bucket in it, and a way to read what is visible in it."""
+    """A destination, a bucket in it, and ways to see the bytes and the placement of what is visible in it."""
 
-    def __init__(self, destination, bucket: str, read) -> None:
-        self.destination, self.bucket, self.read = destination, bucket, read
+    def __init__(self, destination, bucket: str, read, placement) -> None:
+        self.destination, self.bucket, self.read, self.placement = destination, bucket, read, placement
 
     def name(self, name: str) -> DestinationName:
         return DestinationName(self.bucket, self.prefix + name)
@@ -42,20 +46,23 @@ class Side:
 def side(request) -> Iterator[Side]:
     if request.param == "in memory":
         destination = InMemoryDestination({"replica"})
-        yield Side(destination, "replica", destination.data)
+        yield Side(
+            destination, "replica", destination.data, lambda name: destination.objects[name].attributes.placement
+        )
     elif endpoint := os.environ.get("GCS_CONTRACT_ENDPOINT"):
         yield external(endpoint)
     else:
         with cloud_storage("replica") as server:
             client = Client("test", AnonymousCredentials(), client_options={"api_endpoint": server.url})
-            yield Side(gcs_destination(server.url), "replica", reader(client))
+            yield Side(gcs_destination(server.url), "replica", reader(client), placement_in(client))
 
 
 def external(endpoint: str) -> Side:
     token = os.environ.get("GCS_CONTRACT_TOKEN")
     credentials = Credentials(token) if token else AnonymousCredentials()
     client = Client("test", credentials, client_options={"api_endpoint": endpoint})
-    side = Side(GcsDestination(client, pool_size=8), os.environ["GCS_CONTRACT_BUCKET"], reader(client))
+    destination, bucket = GcsDestination(client, pool_size=8), os.environ["GCS_CONTRACT_BUCKET"]
+    side = Side(destination, bucket, reader(client), placement_in(client))
     side.prefix = f"{uuid.uuid4()}/"
     return side
 
@@ -68,14 +75,26 @@ def reader(client: Client):
     return read
 
 
-def attributes(size: int = len(DATA), **properties):
+def placement_in(client: Client):
+    """Cloud Storage names the version of the key, too."""
+
+    def placement(name: DestinationName) -> Placement:
+        blob = client.bucket(name.bucket).get_blob(name.name)
+        return Placement(
+            blob.storage_class, blob.kms_key_name and blob.kms_key_name.partition("/cryptoKeyVersions/")[0]
+        )
+
+    return placement
+
+
+def attributes(size: int = len(DATA), placement: Placement = AS_THE_BUCKET_HAS_IT, **properties):
     source = InMemorySource("source").put(SourceKey("source", "k"), b"x" * size, **properties)
-    return attributes_of(source)
+    return attributes_of(source, placement)
 
 
 def insert(side: Side, name: DestinationName, data: bytes = DATA, if_generation: int = 0, **properties):
-    checksum = crc32c(data)
-    return side.destination.insert(name, memoryview(data), checksum, attributes(len(data), **properties), if_generation)
+    wanted = attributes(len(data), **properties)
+    return side.destination.insert(name, memoryview(data), crc32c(data), wanted, if_generation)
 
 
 def test_an_absent_object_is_none(side):
@@ -117,6 +136,62 @@ def test_headers_metadata_and_last_modified_are_kept(side):
     }
 
 
+def test_metadata_may_be_any_text(side):
+    name = side.name("k")
+    metadata = {"ascii": "x", "umlaut": "ÄMÄZÕÑ S3", "emoji": "🚀", "c1": "a\x85b", "s3-tags": "a=%C3%BC"}
+    insert(side, name, metadata=metadata, tags={"a": "ü"})
+    found = side.destination.stat(name).metadata
+    assert {key: value for key, value in found.items() if key != METADATA_KEY} == metadata
+
+
+def test_as_much_metadata_as_cloud_storage_holds_is_held(side):
+    name = side.name("k")
+    metadata = {f"{number:03}": "é" * 500 for number in range(10)}
+    wanted = attributes(metadata=metadata)
+    assert 0 < len(wanted.metadata) < len(metadata)
+    written = side.destination.insert(name, memoryview(DATA), crc32c(DATA), wanted, 0)
+    assert set(written.metadata) == {*wanted.metadata, METADATA_KEY}
+
+
+@pytest.mark.parametrize("storage_class", ["STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE"])
+def test_an_object_has_the_storage_class_it_was_written_with(side, storage_class):
+    placement = Placement(storage_class)
+    insert(side, side.name("inserted"), placement=placement)
+    assert side.placement(side.name("inserted")) == placement
+    data = os.urandom(UNIT + 1)
+    session, offset, rest = upload(side, side.name("uploaded"), data, placement=placement)
+    session.finish(offset, rest, crc32c(data))
+    assert side.placement(side.name("uploaded")) == placement
+
+
+@pytest.mark.skipif(
+    "GCS_CONTRACT_ENDPOINT" in os.environ and "GCS_CONTRACT_KMS_KEY" not in os.environ, reason="it needs a key"
+)
+def test_an_object_is_encrypted_with_the_key_it_was_written_with(side):
+    placement = Placement("STANDARD", KMS_KEY)
+    insert(side, side.name("inserted"), placement=placement)
+    assert side.placement(side.name("inserted")) == placement
+    data = os.urandom(UNIT + 1)
+    session, offset, rest = upload(side, side.name("uploaded"), data, placement=placement)
+    session.finish(offset, rest, crc32c(data))
+    assert side.placement(side.name("uploaded")) == placement
+
+
+def test_a_metadata_update_leaves_the_placement_as_it_is(side):
+    name = side.name("k")
+    written = insert(side, name, placement=Placement("NEARLINE"))
+    side.destination.update_metadata(written, attributes(metadata={"v": "2"}, placement=Placement("COLDLINE")))
+    assert side.placement(name) == Placement("NEARLINE")
+    assert side.destination.stat(name).metadata["v"] == "2"
+
+
+def test_a_new_generation_may_be_placed_elsewhere(side):
+    name = side.name("k")
+    first = insert(side, name, placement=Placement("NEARLINE"))
+    insert(side, name, b"two", first.generation, placement=Placement("COLDLINE"))
+    assert side.placement(name) == Placement("COLDLINE")
+
+
 def test_an_insert_over_an_object_that_must_not_be_there_moves_nothing(side):
     name = side.name("k")
     insert(side, name)
@@ -149,9 +224,9 @@ def test_an_insert_into_a_missing_bucket_is_refused(side):
     assert refused.value.reason is Reason.DESTINATION_BUCKET_NOT_FOUND
 
 
-def upload(side, name, data, if_generation=0):
+def upload(side, name, data, if_generation=0, **properties):
     """A session that has all but the last bytes; returns the rest to finish it with."""
-    session = side.destination.begin(name, len(data), attributes(len(data)), if_generation)
+    session = side.destination.begin(name, len(data), attributes(len(data), **properties), if_generation)
     end = (len(data) - 1) // UNIT * UNIT
     assert session.append(0, end, iter([memoryview(data)[: end - 1], memoryview(data)[end - 1 : end]])) == end
     return session, end, data[end:]

@@ -87,10 +87,11 @@ def serving(
     """
     client = s3_client(s3_url)
     client.create_bucket(Bucket=SOURCE)
+    one_rule = RuleSet((Rule("default", frozenset({SOURCE, "missing-bucket"}), REPLICA, deletes, **rule),))
+    rules = rules or one_rule
     with cloud_storage(REPLICA) as storage:
-        source, destination = s3_source(source_url or s3_url), gcs_destination(storage.url)
-        one_rule = RuleSet((Rule("default", frozenset({SOURCE, "missing-bucket"}), REPLICA, deletes, **rule),))
-        rules = rules or one_rule
+        source = s3_source(source_url or s3_url, tag_filtered=rules.tag_filtered_buckets)
+        destination = gcs_destination(storage.url)
         transfer = Transfer(source, destination, 256 * 1024)
         engine = Engine(rules, Reconciler(source, destination, transfer, rules), RetryPolicy(3, 0.01, 1.0), 60)
         app = Request.application(ReplicateDoors(lambda: engine))

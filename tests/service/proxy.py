@@ -22,10 +22,12 @@ class Break:
 
 @dataclass
 class FaultyProxy:
-    """Forwards each connection to `target`. Every break in `breaks` is used once, in order."""
+    """Forwards each connection to `target`. Every break in `breaks` is used once, in order; `requested` has the first
+    line of each request."""
 
     target: str
     breaks: list[Break] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
 
     def __enter__(self) -> Self:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -70,6 +72,7 @@ class _Connection:
         with suppress(OSError):
             while data := self._client.recv(65536):
                 line = data.split(b"\r\n", 1)[0].decode("latin-1")
+                self._proxy.requested.append(line)
                 breaks = self._proxy.breaks
                 if line.startswith("GET ") and breaks and line.split(" ")[1].endswith(breaks[0].path):
                     self._break, self._head, self._passed = breaks.pop(0), b"", 0

@@ -36,6 +36,8 @@ ONLY = {
         "replicator.adapters.gcs_insert",
         "replicator.adapters.gcs_resource",
         "replicator.adapters.gcs_upload",
+        "replicator.adapters.s3_object",
+        "replicator.adapters.s3_text",
         "replicator.ports",
         "replicator.model",
         "replicator.errors",
@@ -43,7 +45,7 @@ ONLY = {
         "replicator.receipt",
     },
 }
-"""All of the project that a package may import. Within adapters, only those of Cloud Storage share modules."""
+"""All of the project that a package may import. Within adapters, those of one service share modules."""
 
 RESERVED = {
     "replicator.adapters": ("replicator.bootstrap", "replicator.adapters", "replicator.dev"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,10 @@ Attributes = Mapping[str, Any]
 
 _EDITABLE = ("cacheControl", "contentDisposition", "contentEncoding", "contentLanguage", "contentType", "customTime")
 _FIXED = ("kmsKeyName", "storageClass")  # chosen once, changed only by a rewrite
+_KMS_KEY = re.compile("projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+(/cryptoKeyVersions/[0-9]+)?")
+_STORAGE_CLASSES = frozenset(  # https://cloud.google.com/storage/docs/storage-classes, the older ones too
+    {"STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE", "MULTI_REGIONAL", "REGIONAL", "DURABLE_REDUCED_AVAILABILITY"}
+)
 _CUSTOM_METADATA_LIMIT = 8 * 1024  # keys and values together: https://cloud.google.com/storage/quotas#objects
 
 
@@ -52,6 +57,10 @@ def _checked(attributes: JsonObject) -> Attributes:
     for name in (*_EDITABLE, *_FIXED):
         if not isinstance(attributes.get(name, ""), str):
             raise invalid(f"Invalid value for {name}: {attributes[name]!r}")
+    if attributes.get("storageClass", "STANDARD") not in _STORAGE_CLASSES:
+        raise invalid(f"Invalid value for storageClass: {attributes['storageClass']!r}")
+    if "kmsKeyName" in attributes and not _KMS_KEY.fullmatch(attributes["kmsKeyName"]):
+        raise invalid(f"Invalid value for kmsKeyName: {attributes['kmsKeyName']!r}")
     if "customTime" in attributes:
         _parse_time(attributes["customTime"])
     metadata: Mapping[str, str] = attributes.get("metadata", {})

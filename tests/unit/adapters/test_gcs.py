@@ -3,6 +3,7 @@
 import socket
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -11,17 +12,18 @@ from google.auth.credentials import Credentials
 
 from replicator.adapters import gcs
 from replicator.adapters.gcs import GcsDestination, connect
+from replicator.adapters.gcs_resource import resource_of
 from replicator.dev.cloud_storage import Answer, CloudStorageServer, Fault, Garble, LoseAnswer, Reset
 from replicator.errors import DestinationMoved, Permanent, ReplicationError, Transient
-from replicator.model import DestinationName, SourceKey
+from replicator.fidelity import attributes_of
+from replicator.model import Attributes, DestinationName, Placement, SourceKey
 from replicator.reasons import Reason
-from replicator.receipt import attributes_of
 from tests.fakes import InMemorySource, crc32c
 from tests.servers import cloud_storage, gcs_destination
 
 NAME = DestinationName("replica", "a-telling-name")
 DATA = b"some bytes"
-ATTRIBUTES = attributes_of(InMemorySource("source").put(SourceKey("source", "k"), DATA))
+ATTRIBUTES = attributes_of(InMemorySource("source").put(SourceKey("source", "k"), DATA), Placement())
 SERVERS_TEXT = "A fault that was asked for"
 
 
@@ -91,6 +93,52 @@ def test_what_cloud_storage_answers_becomes_one_of_our_errors(server, destinatio
         OPERATIONS[operation](destination, current)
     assert raised.value.reason is reason
     assert_says_nothing_of_the_request(raised.value)
+
+
+PLACED = replace(ATTRIBUTES, placement=Placement("NEARLINE", "projects/p/locations/eu/keyRings/r/cryptoKeys/k"))
+
+
+def writes(attributes: Attributes):
+    """Both ways to write an object."""
+    return {
+        "insert": lambda destination: destination.insert(NAME, memoryview(DATA), crc32c(DATA), attributes, 0),
+        "begin": lambda destination: destination.begin(NAME, 10, attributes, 0),
+    }
+
+
+@pytest.mark.parametrize("operation", ["insert", "begin"])
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [(403, Reason.DESTINATION_ACCESS_DENIED), (400, Reason.DESTINATION_REFUSED)],
+    ids=["not allowed to use it", "in another location"],
+)
+def test_a_kms_key_that_cannot_be_used_is_denied_or_refused(server, destination, operation, status, reason):
+    server.faults.add(Fault(Answer(status), path="kmsKeyName=projects%2Fp"))
+    with pytest.raises(Permanent) as refused:
+        writes(PLACED)[operation](destination)
+    assert refused.value.reason is reason
+    assert_says_nothing_of_the_request(refused.value)
+    assert "cryptoKeys" not in repr(refused.value)
+
+
+@pytest.mark.parametrize("placement", [Placement("GLACIER"), Placement(kms_key="alias/aws/s3")])
+@pytest.mark.parametrize("operation", ["insert", "begin"])
+def test_a_placement_that_cloud_storage_does_not_know_is_refused(server, destination, operation, placement):
+    with pytest.raises(Permanent) as refused:
+        writes(replace(ATTRIBUTES, placement=placement))[operation](destination)
+    assert refused.value.reason is Reason.DESTINATION_REFUSED
+
+
+def test_without_a_key_the_request_names_none(server, destination):
+    current = destination.stat(NAME)
+    insert(destination, current.generation)
+    destination.begin(NAME, 10, ATTRIBUTES, current.generation)
+    assert not [request for request in server.requests if "kmsKeyName" in request.path]
+
+
+def test_a_patch_does_not_speak_of_the_placement():
+    """It cannot be changed by one."""
+    assert {"storageClass", "kmsKeyName"}.isdisjoint(resource_of(PLACED))
 
 
 class _Token(Credentials):

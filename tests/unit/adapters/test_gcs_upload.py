@@ -24,9 +24,9 @@ from replicator.dev.cloud_storage import (
     UploadKind,
 )
 from replicator.errors import DestinationMoved, Permanent, Transient
-from replicator.model import DestinationName, SourceKey
+from replicator.fidelity import attributes_of
+from replicator.model import DestinationName, Placement, SourceKey
 from replicator.reasons import Reason
-from replicator.receipt import attributes_of
 from tests.fakes import InMemorySource, crc32c
 from tests.servers import cloud_storage, gcs_destination
 
@@ -35,7 +35,7 @@ DATA = os.urandom(3 * UNIT + 5)
 END = 3 * UNIT
 TAIL = DATA[END:]
 NAME = DestinationName("replica", "k")
-ATTRIBUTES = attributes_of(InMemorySource("source").put(SourceKey("source", "k"), DATA))
+ATTRIBUTES = attributes_of(InMemorySource("source").put(SourceKey("source", "k"), DATA), Placement())
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from botocore.stub import Stubber
 
 from replicator.adapters.s3 import S3Source, connect
 from replicator.errors import Permanent, ReplicationError, SourceMoved, Transient
-from replicator.model import AwsKeys, Checksum, ContentHeaders, SourceKey, SourceObject
+from replicator.model import AwsKeys, Checksum, ContentHeaders, NotHeld, SourceKey, SourceObject
 from replicator.reasons import Reason
 
 KEY = SourceKey("source", "k")
@@ -187,10 +187,10 @@ def connected(s3):
     """Makes sources with the keys given, and closes their clients in the end."""
     clients = []
 
-    def make(keys=None, request_payer=False) -> S3Source:
+    def make(keys=None, request_payer=False, tag_filtered=frozenset()) -> S3Source:
         client = connect(keys, "us-east-1", 4, request_payer)
         clients.append(client)
-        return S3Source(client, keys)
+        return S3Source(client, keys, tag_filtered)
 
     yield make
     for client in clients:
@@ -431,6 +431,54 @@ def test_the_state_is_what_the_head_says(s3, source):
     )
 
 
+def test_user_metadata_is_decoded_and_its_names_are_in_lower_case(s3, source):
+    state = stat(s3, source, x_amz_meta_plain="a=b", X_Amz_Meta_City="=?UTF-8?B?TcO8bmNoZW4=?=", x_amz_meta_raw="grün")
+    assert state.metadata == {"plain": "a=b", "city": "München", "raw": "grün"}
+
+
+def test_headers_in_utf_8_are_read_as_such(s3, source):
+    assert stat(s3, source, Content_Disposition="filename=ü").headers.content_disposition == "filename=ü"
+
+
+def test_the_coding_of_the_upload_is_not_the_object_s(s3, source):
+    assert stat(s3, source, Content_Encoding="gzip,aws-chunked").headers.content_encoding == "gzip"
+
+
+EXPIRES = ["Thu, 01 Dec 2050 16:00:00 GMT", "Thu, 01 Dec 1994 16:00:00 XYZ", "0", "-1", "never", "9" * 30]
+
+
+@pytest.mark.parametrize("expires", EXPIRES)
+def test_the_expiry_is_any_text_and_no_log_line(s3, source, expires, caplog):
+    assert stat(s3, source, Expires=expires).expires == expires
+    assert not caplog.records
+
+
+def test_the_expiry_is_the_same_text_where_a_get_has_to_tell_it(s3, source, caplog):
+    s3.script += [error(403), found(b"hello", Expires="never")]
+    assert source.stat(KEY).expires == "never"
+    assert not caplog.records
+
+
+def test_a_website_redirect_is_read(s3, source):
+    assert stat(s3, source, x_amz_website_redirect_location="/other").website_redirect == "/other"
+
+
+@pytest.mark.parametrize(
+    ("headers", "not_held"),
+    [
+        ({}, ()),
+        ({"x_amz_missing_meta": "2"}, (NotHeld.USER_METADATA,)),
+        ({"x_amz_object_lock_mode": "GOVERNANCE"}, (NotHeld.OBJECT_LOCK,)),
+        ({"x_amz_object_lock_legal_hold": "ON"}, (NotHeld.OBJECT_LOCK,)),
+        ({"x_amz_object_lock_legal_hold": "OFF"}, ()),
+        ({"x_amz_object_lock_event_hold": "ON"}, (NotHeld.OBJECT_LOCK,)),
+        ({"x_amz_object_lock_event_hold": "OFF"}, ()),
+    ],
+)
+def test_what_s3_has_and_we_do_not_carry_is_named(s3, source, headers, not_held):
+    assert stat(s3, source, **headers).not_held == not_held
+
+
 def test_a_head_asks_for_checksums_and_names_the_key_as_it_is(s3, source):
     s3.script.append(found(length=5))
     source.stat(SourceKey("source", "a b/ü+%"))
@@ -505,6 +553,91 @@ PARTS_ETAG = f'"{MD5}-3"'
 )
 def test_the_checksum_is_one_over_the_whole_object(s3, source, headers, checksum):
     assert stat(s3, source, **headers).checksum == checksum
+
+
+# --- Tags -------------------------------------------------------------------------------------------------------------
+
+
+def tagging(**tags: str) -> Answer:
+    """The answer to GetObjectTagging."""
+    entries = "".join(f"<Tag><Key>{key}</Key><Value>{value}</Value></Tag>" for key, value in tags.items())
+    return Answer(200, {}, f"<Tagging><TagSet>{entries}</TagSet></Tagging>".encode())
+
+
+def test_an_object_without_tags_costs_one_request(s3, source):
+    assert stat(s3, source).tags == {}
+    assert len(s3.requests) == 1
+
+
+def test_tags_are_read_where_there_are_any(s3, source):
+    s3.script += [found(length=5, x_amz_tagging_count="2"), tagging(team="red", grün="")]
+    assert source.stat(KEY).tags == {"team": "red", "grün": ""}
+    _, request = s3.requests
+    assert (request.method, request.path, request.query) == ("GET", "/source/k", {"tagging": [""]})
+
+
+def test_the_tags_of_a_version_are_those_of_that_version(s3, source):
+    s3.script += [found(length=5, x_amz_tagging_count="1", x_amz_version_id="v1"), tagging(team="red")]
+    assert source.stat(KEY).tags == {"team": "red"}
+    assert s3.requests[1].query == {"tagging": [""], "versionId": ["v1"]}
+
+
+def test_the_null_version_is_not_asked_for_by_name(s3, source):
+    s3.script += [found(length=5, x_amz_tagging_count="1", x_amz_version_id="null"), tagging(team="red")]
+    source.stat(KEY)
+    assert s3.requests[1].query == {"tagging": [""]}
+
+
+def test_tags_are_read_where_a_get_has_to_tell_the_state(s3, source):
+    s3.script += [error(403), found(b"hello", x_amz_tagging_count="1"), tagging(team="red")]
+    assert source.stat(KEY).tags == {"team": "red"}
+
+
+def test_tags_that_are_denied_are_named_as_missing(s3, source):
+    s3.script += [found(length=5, x_amz_tagging_count="1", x_amz_missing_meta="1"), error(403, "AccessDenied")]
+    state = source.stat(KEY)
+    assert (state.tags, state.not_held) == ({}, (NotHeld.USER_METADATA, NotHeld.TAGS))
+
+
+def test_a_bucket_whose_tags_are_filtered_is_asked_even_without_a_count(s3, connected):
+    """S3 tells no number to somebody who may not read the tags, nor where there are none."""
+    source = connected(tag_filtered={"source"})
+    s3.script += [found(length=5), tagging()]
+    assert source.stat(KEY).tags == {}
+    s3.script += [found(length=5)]
+    assert source.stat(SourceKey("other", "k")).tags == {}
+    assert [request.path for request in s3.requests] == ["/source/k", "/source/k", "/other/k"]
+
+
+@pytest.mark.parametrize(
+    ("version", "permission"), [({}, "s3:GetObjectTagging"), ({"x_amz_version_id": "v1"}, "s3:GetObjectVersionTagging")]
+)
+def test_where_tags_are_filtered_denied_ones_are_an_error_that_names_the_permission(s3, connected, version, permission):
+    s3.script += [found(length=5, **version), error(403, "AccessDenied")]
+    with pytest.raises(Permanent) as denied:
+        connected(tag_filtered={"source"}).stat(KEY)
+    assert denied.value.reason is Reason.SOURCE_ACCESS_DENIED
+    assert denied.value.detail == f"a rule filters by tags: {permission} is missing"
+
+
+@pytest.mark.parametrize("code", ["NoSuchKey", "NoSuchVersion"])
+def test_an_object_that_goes_while_its_tags_are_read_is_looked_at_again(s3, source, code):
+    s3.script += [found(length=5, x_amz_tagging_count="1"), error(404, code)]
+    with pytest.raises(Transient) as gone:
+        source.stat(KEY)
+    assert gone.value.reason is Reason.SOURCE_UNAVAILABLE
+
+
+def test_credentials_that_are_rejected_are_not_tags_that_are_denied(s3, source):
+    s3.script += [found(length=5, x_amz_tagging_count="1"), error(403, "InvalidAccessKeyId")]
+    with pytest.raises(Transient) as rejected:
+        source.stat(KEY)
+    assert rejected.value.reason is Reason.SOURCE_CREDENTIALS_REJECTED
+
+
+def test_tags_are_read_with_renewed_keys(s3, connected):
+    s3.script += [found(length=5, x_amz_tagging_count="1"), error(403, "InvalidAccessKeyId"), tagging(team="red")]
+    assert connected(Keys(OLD_KEYS, NEW_KEYS)).stat(KEY).tags == {"team": "red"}
 
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
