@@ -29,14 +29,29 @@ from replicator.web.replicate import ReplicateDoors
 T = TypeVar("T")
 
 
+COMMAND_LINE_CONCURRENCY = 16
+"""Destinations that one command keeps connections for; of more, some connections are opened anew."""
+
+
 def check_configuration() -> None:
     """Stops the process, naming the variable, when the target that it is to run is not configured."""
-    load_env_file()
     try:
-        target = ServerSettings.load().function_target
-        (IngestSettings if target is Target.INGEST else ReplicateSettings).load()
+        require_configuration()
     except ConfigurationError as error:
         raise SystemExit(f"configuration: {error}") from None
+
+
+def require_configuration() -> None:
+    """Raises `ConfigurationError` when the target that this process is to run is not configured."""
+    load_env_file()
+    target = ServerSettings.load().function_target
+    (IngestSettings if target is Target.INGEST else ReplicateSettings).load()
+
+
+def command_line_engine(progress: Progress | None) -> Engine:
+    """The engine of one command: the settings and rules of the service. Raises `ConfigurationError`."""
+    load_env_file()
+    return build_engine(EngineSettings.load(), COMMAND_LINE_CONCURRENCY, progress)
 
 
 def build_engine(settings: EngineSettings, concurrency: int, progress: Progress | None = None) -> Engine:

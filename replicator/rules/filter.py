@@ -23,6 +23,11 @@ class Filter:
     max_size: int | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def looks_at_object(self) -> bool:
+        """Whether the key alone does not settle it."""
+        return self.min_size is not None or self.max_size is not None or bool(self.tags)
+
     def mismatch_of_key(self, key: str) -> Reason | None:
         """Why no object of this key passes, or `None`."""
         if not key.startswith(self.prefix):
