@@ -11,7 +11,7 @@ from replicator.model import Checksum, ContentHeaders, DestinationName, Destinat
 from replicator.reasons import Reason
 from replicator.receipt import receipt_of
 from replicator.reconcile import MAX_OBJECT_SIZE, Copy, Delete, Nothing, UpdateMetadata, decide
-from replicator.rules import Deletes, Foreign, Rule
+from replicator.rules import Deletes, Foreign, Rule, RuleSet
 from tests.fakes import EPOCH, InMemorySource, crc32c
 
 KEY = SourceKey("source", "k")
@@ -112,7 +112,7 @@ def expected(source, destination, deletes, foreign):
 def test_every_combination_has_its_action(source, destination, deletes, foreign):
     rule = Rule("r", frozenset({"source", "source-2"}), "replica", deletes, foreign)
     try:
-        action = decide(KEY, DESTINATIONS[destination], SOURCES[source], rule)
+        action = decide(KEY, DESTINATIONS[destination], SOURCES[source], rule, RuleSet((rule,)))
     except Permanent as error:
         action = error.reason
     assert action == expected(source, destination, deletes, foreign)
@@ -122,24 +122,26 @@ def test_bytes_without_a_common_checksum_are_never_taken_for_the_same():
     rule = Rule("r", frozenset({"source"}), "replica")
     for checksum in (None, Checksum("CRC64NVME", b"12345678")):
         source = replace(NOW, checksum=checksum, md5=None)
-        assert decide(KEY, SAME_BYTES, source, rule) == Copy(source, 7, Reason.FOREIGN_OVERWRITTEN)
+        assert decide(KEY, SAME_BYTES, source, rule, RuleSet((rule,))) == Copy(source, 7, Reason.FOREIGN_OVERWRITTEN)
 
 
 def test_a_composed_object_is_adopted_by_its_crc32c():
     rule = Rule("r", frozenset({"source"}), "replica", foreign=Foreign.KEEP)
     source = replace(NOW, checksum=Checksum("CRC32C", crc32c(DATA)))
     composed = replace(SAME_BYTES, md5=None)
-    assert decide(KEY, composed, source, rule) == UpdateMetadata(source, composed, Reason.ADOPTED)
+    assert decide(KEY, composed, source, rule, RuleSet((rule,))) == UpdateMetadata(source, composed, Reason.ADOPTED)
 
 
 def test_an_md5_beside_another_checksum_is_enough_to_adopt():
     """S3 adds a CRC64NVME to uploads that bring no checksum; Cloud Storage has none."""
     rule = Rule("r", frozenset({"source"}), "replica", foreign=Foreign.KEEP)
     source = replace(NOW, checksum=Checksum("CRC64NVME", b"12345678"))
-    assert decide(KEY, SAME_BYTES, source, rule) == UpdateMetadata(source, SAME_BYTES, Reason.ADOPTED)
+    assert decide(KEY, SAME_BYTES, source, rule, RuleSet((rule,))) == UpdateMetadata(source, SAME_BYTES, Reason.ADOPTED)
 
 
 def test_a_change_of_metadata_within_the_same_second_is_seen():
     rule = Rule("r", frozenset({"source"}), "replica")
     source = replace(NOW, headers=ContentHeaders(content_type="text/html"))
-    assert decide(KEY, replica(), source, rule) == UpdateMetadata(source, replica(), Reason.METADATA_CHANGED)
+    assert decide(KEY, replica(), source, rule, RuleSet((rule,))) == UpdateMetadata(
+        source, replica(), Reason.METADATA_CHANGED
+    )

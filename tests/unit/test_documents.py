@@ -1,5 +1,6 @@
 """What the documents say is what the code does."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import pytest
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from replicator.settings import IngestSettings, ReplicateSettings, ServerSettings
+from replicator.reasons import Reason
+from replicator.settings import EngineSettings, IngestSettings, ReplicateSettings, ServerSettings, Settings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -17,9 +19,11 @@ def settings_table() -> str:
     """The table that README holds between its two marks."""
     lines = ["| variable | default | meaning |", "|---|---|---|"]
     groups = {
-        "both targets": ServerSettings.model_fields,
-        "target `replicate`": own_fields(ReplicateSettings),
-        "target `ingest`": own_fields(IngestSettings),
+        "target `replicate`, and the command line": own_fields(EngineSettings, Settings),
+        "target `replicate`": own_fields(ReplicateSettings, ServerSettings, EngineSettings),
+        "target `ingest`": own_fields(IngestSettings, ServerSettings),
+        "both targets": own_fields(ServerSettings, Settings),
+        "everywhere": Settings.model_fields,
     }
     for group, fields in groups.items():
         lines.append(f"| **{group}** | | |")
@@ -27,14 +31,15 @@ def settings_table() -> str:
     return "\n".join(lines)
 
 
-def own_fields(settings) -> dict[str, FieldInfo]:
-    return {name: field for name, field in settings.model_fields.items() if name not in ServerSettings.model_fields}
+def own_fields(settings, *inherited) -> dict[str, FieldInfo]:
+    known = {name for parent in inherited for name in parent.model_fields}
+    return {name: field for name, field in settings.model_fields.items() if name not in known}
 
 
 def default(field: FieldInfo) -> str:
     if field.default is PydanticUndefined:
         return "required"
-    return "" if field.default is None else f"`{field.default}`"
+    return "" if field.default in (None, ()) else f"`{field.default}`"
 
 
 def test_the_readme_lists_every_variable_with_its_default_and_meaning():
@@ -42,13 +47,36 @@ def test_the_readme_lists_every_variable_with_its_default_and_meaning():
     assert found == settings_table(), f"README's table should be:\n{settings_table()}"
 
 
-@pytest.mark.parametrize("document", ["README.md", "deploy/README.md"])
+DOCUMENTS = [ROOT / "README.md", ROOT / "deploy/README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_links_between_documents_lead_somewhere(document):
-    text = (ROOT / document).read_text()
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
-    assert links or document != "README.md"
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", document.read_text()) if "://" not in link]
+    assert links or document != ROOT / "README.md"
     for link in links:
-        assert ((ROOT / document).parent / link).exists(), link
+        file, _, heading = link.partition("#")
+        target = (document.parent / file).resolve() if file else document
+        assert target.exists(), link
+        assert not heading or heading in headings(target), link
+
+
+def headings(document: Path) -> set[str]:
+    """The anchors of a document's headings, as a Markdown viewer makes them."""
+    found = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in found}
+
+
+def test_every_reason_is_listed_with_its_meaning_and_what_to_do():
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \| (.+) \|$", (ROOT / "docs/reasons.md").read_text(), re.MULTILINE)
+    assert [(code, meaning) for code, meaning, _ in rows] == [(reason, reason.explanation) for reason in Reason]
+    assert all(cure.endswith(".") for _, _, cure in rows)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_json_in_the_documents_is_json(document):
+    for block in re.findall(r"```json\n(.*?)```", document.read_text(), re.DOTALL):
+        json.loads(block)
 
 
 def test_the_example_environment_names_only_variables_that_exist():

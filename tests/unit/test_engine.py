@@ -1,17 +1,19 @@
 """The engine: what no rule names is not touched, what is transient is tried again, and all of it ends in time."""
 
-from dataclasses import replace
+from contextvars import ContextVar
+from datetime import timedelta
 from itertools import pairwise
+from threading import Event
 
 import pytest
 
 from replicator.deadline import Deadline
 from replicator.engine import Engine, RetryPolicy
 from replicator.errors import DestinationMoved, Permanent, Transient
-from replicator.model import DestinationName, Outcome, Result, SourceKey
+from replicator.model import DestinationName, Failure, Outcome, Result, SourceKey
 from replicator.reasons import Reason
 from replicator.reconcile import Reconciler
-from replicator.rules import Rule
+from replicator.rules import Deletes, Rule, RuleSet
 from replicator.transfer import Transfer
 from tests.fakes import InMemoryDestination, InMemorySource
 
@@ -59,7 +61,7 @@ def clock():
 
 def run(clock, attempts, max_retries=3, delay=1.0, backoff=2.0, seconds=1000.0):
     policy = RetryPolicy(max_retries, delay, backoff, clock.sleep)
-    return policy.run(attempts, Deadline.after(seconds, clock))
+    return policy.retrying(Deadline.after(seconds, clock))(attempts)
 
 
 # --- Retrying ---------------------------------------------------------------------------------------------------------
@@ -72,9 +74,10 @@ def test_a_success_is_not_repeated(clock):
 
 
 @pytest.mark.parametrize("failures", [1, 2, 3])
-def test_a_transient_failure_is_repeated_and_the_outcome_tells_how_often(clock, failures):
-    outcome = run(clock, Attempts(*[transient()] * failures))
-    assert outcome == replace(DONE, attempts=failures + 1)
+def test_a_transient_failure_is_repeated(clock, failures):
+    attempts = Attempts(*[transient()] * failures)
+    assert run(clock, attempts) == DONE
+    assert attempts.made == failures + 1
 
 
 @pytest.mark.parametrize("max_retries", [0, 1, 5])
@@ -165,12 +168,15 @@ class Sides:
     def __init__(self) -> None:
         self.source = InMemorySource("source", "second")
         self.destination = InMemoryDestination({"replica"})
+        self.rules = RuleSet(
+            (Rule("one", frozenset({"source"}), "replica"), Rule("two", frozenset({"second"}), "replica"))
+        )
 
     def engine(self, clock, source=None, destination=None, **policy) -> Engine:
         source, destination = source or self.source, destination or self.destination
         return Engine(
-            (Rule("one", frozenset({"source"}), "replica"), Rule("two", frozenset({"second"}), "replica")),
-            Reconciler(source, destination, Transfer(source, destination, 64 * 1024)),
+            self.rules,
+            Reconciler(source, destination, Transfer(source, destination, 64 * 1024), self.rules),
             RetryPolicy(policy.get("max_retries", 3), 1, 2, clock.sleep),
             policy.get("deadline_seconds", 60),
         )
@@ -181,8 +187,12 @@ def sides():
     return Sides()
 
 
-def replicate(engine, key):
-    return engine.replicate(key, engine.new_deadline())
+def replicate(engine, key, to=None, **options) -> Outcome:
+    """The outcome of a key with one destination; raises what failed."""
+    [result] = engine.replicate(key, engine.new_deadline(), to, **options)
+    if isinstance(result, Failure):
+        raise result.error
+    return result
 
 
 def test_an_object_of_the_rules_is_replicated(sides, clock):
@@ -235,6 +245,17 @@ def test_finding_nothing_after_a_failed_attempt_is_not_the_end(sides, clock):
     assert replicate(sides.engine(clock), KEY).reason is Reason.SOURCE_NOT_FOUND
 
 
+def test_the_outcome_tells_how_many_attempts_it_took_and_a_failure_too(sides, clock):
+    sides.source.on_read = lambda offset: fail()
+
+    def fail():
+        raise transient()
+
+    sides.source.put(KEY, b"hello")
+    [failure] = sides.engine(clock, max_retries=2).replicate(KEY, Deadline.after(60))
+    assert (failure.attempts, failure.rule, str(failure.destination)) == (3, "one", "gs://replica/k")
+
+
 def test_without_any_time_nothing_is_tried(sides, clock):
     with pytest.raises(Transient) as late:
         replicate(sides.engine(clock, Untouchable(), Untouchable(), deadline_seconds=0), KEY)
@@ -257,3 +278,218 @@ def test_a_check_fails_for_its_own_bucket_only(sides, clock):
     assert missing.value.reason is Reason.SOURCE_BUCKET_NOT_FOUND
     for check in checks.values():
         check()
+
+
+# --- Several destinations ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two(sides):
+    """Sides whose rules send each object of the source to two destination buckets."""
+    sides.destination.buckets.add("second")
+    sides.rules = RuleSet((Rule("one", frozenset({"source"}), "replica"), Rule("two", frozenset({"source"}), "second")))
+    return sides
+
+
+def test_every_destination_of_a_key_is_made_equal_to_it(two, clock):
+    two.source.put(KEY, b"hello")
+    outcomes = two.engine(clock).replicate(KEY, Deadline.after(60))
+    assert [(outcome.rule, outcome.result) for outcome in outcomes] == [
+        ("one", Result.CREATED),
+        ("two", Result.CREATED),
+    ]
+    assert two.destination.data(DestinationName("second", "k")) == b"hello"
+
+
+def test_a_failure_in_one_does_not_undo_or_block_another_and_a_redelivery_does_only_what_is_left(two, clock):
+    two.source.put(KEY, b"hello")
+    two.destination.buckets.remove("replica")
+    failure, outcome = two.engine(clock).replicate(KEY, Deadline.after(60))
+    assert (failure.error.reason, failure.rule) == (Reason.DESTINATION_BUCKET_NOT_FOUND, "one")
+    assert (outcome.result, outcome.rule) == (Result.CREATED, "two")
+    two.destination.buckets.add("replica")
+    again = two.engine(clock).replicate(KEY, Deadline.after(60))
+    assert [outcome.result for outcome in again] == [Result.CREATED, Result.UNCHANGED]
+    assert two.destination.writes == ["write", "write"]
+
+
+def test_one_that_hangs_does_not_hold_up_the_other(two, clock):
+    """The first destination's write returns only when the second's has."""
+    two.source.put(KEY, b"hello")
+    second_done, insert = Event(), two.destination.insert
+
+    def ordered(name, *args):
+        if name.bucket == "replica":
+            assert second_done.wait(30)
+        written = insert(name, *args)
+        if name.bucket == "second":
+            second_done.set()
+        return written
+
+    two.destination.insert = ordered
+    outcomes = two.engine(clock).replicate(KEY, Deadline.after(60))
+    assert [outcome.result for outcome in outcomes] == [Result.CREATED, Result.CREATED]
+
+
+def test_an_unexpected_error_in_one_does_not_hide_the_other(two, clock):
+    two.source.put(KEY, b"hello")
+    insert = two.destination.insert
+
+    def unexpected(name, *args):
+        if name.bucket == "replica":
+            raise ValueError("nobody foresaw this")
+        return insert(name, *args)
+
+    two.destination.insert = unexpected
+    failure, outcome = two.engine(clock).replicate(KEY, Deadline.after(60))
+    assert (failure.error.reason, type(failure.error.__cause__)) == (Reason.UNEXPECTED, ValueError)
+    assert outcome.result is Result.CREATED
+
+
+def test_each_destination_sees_the_context_of_the_request(two, clock):
+    request = ContextVar("request")
+    request.set("this one")
+    two.source.put(KEY, b"hello")
+    seen = []
+    two.source.on_read = lambda offset: seen.append(request.get(None))
+    two.engine(clock).replicate(KEY, Deadline.after(60))
+    assert set(seen) == {"this one"}
+
+
+# --- A destination that the caller names ------------------------------------------------------------------------------
+
+
+def test_a_caller_may_name_the_destination_between_two_buckets_of_a_rule(sides, clock):
+    sides.source.put(KEY, b"hello")
+    outcome = replicate(sides.engine(clock), KEY, DestinationName("replica", "another/name"))
+    assert (outcome.result, outcome.rule, str(outcome.destination)) == (
+        Result.CREATED,
+        "one",
+        "gs://replica/another/name",
+    )
+    assert sides.destination.data(DestinationName("replica", "k")) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "destination"), [("source", "elsewhere"), ("elsewhere", "replica"), ("source", "third")]
+)
+def test_buckets_that_no_rule_joins_are_not_touched_whatever_the_caller_names(sides, clock, source, destination):
+    sides.rules = RuleSet((*sides.rules.rules, Rule("three", frozenset({"third-source"}), "third")))
+    engine = sides.engine(clock, Untouchable(), Untouchable())
+    key, name = SourceKey(source, "k"), DestinationName(destination, "k")
+    assert replicate(engine, key, name) == Outcome(Result.IGNORED, Reason.BUCKET_NOT_IN_RULES, key, name)
+
+
+def test_a_name_that_cannot_be_is_refused_when_the_caller_chose_it(sides, clock):
+    with pytest.raises(Permanent) as refused:
+        replicate(sides.engine(clock, Untouchable(), Untouchable()), KEY, DestinationName("replica", ".replicator/x"))
+    assert refused.value.reason is Reason.DESTINATION_NAME_INVALID
+
+
+# --- A dry run --------------------------------------------------------------------------------------------------------
+
+
+def test_a_dry_run_says_what_would_happen_and_writes_nothing(sides, clock):
+    sides.source.put(KEY, b"hello")
+    foreseen = replicate(sides.engine(clock), KEY, dry_run=True)
+    assert (foreseen.result, foreseen.reason, foreseen.copied_bytes, foreseen.dry_run) == (
+        Result.CREATED,
+        Reason.DESTINATION_ABSENT,
+        5,
+        True,
+    )
+    assert sides.destination.writes == []
+    assert sides.source.read_bytes == 0
+
+
+def test_a_dry_run_of_a_replica_whose_source_is_gone_says_that_it_would_be_deleted(sides, clock):
+    sides.rules = RuleSet((Rule("one", frozenset({"source"}), "replica", Deletes.PROPAGATE),))
+    sides.source.put(KEY, b"hello")
+    generation = replicate(sides.engine(clock), KEY).generation
+    sides.source.delete(KEY)
+    foreseen = replicate(sides.engine(clock), KEY, dry_run=True)
+    assert (foreseen.result, foreseen.generation) == (Result.DELETED, generation)
+    assert sides.destination.writes == ["write"]
+
+
+# --- Status and deletion ----------------------------------------------------------------------------------------------
+
+NAME = DestinationName("replica", "k")
+
+
+def test_a_replica_is_in_sync_until_its_source_changes(sides, clock):
+    engine = sides.engine(clock)
+    state = sides.source.put(KEY, b"hello")
+    replicate(engine, KEY)
+    assert (engine.status(NAME).in_sync, engine.status(NAME).reason) == (True, Reason.IN_SYNC)
+    sides.source.put(KEY, b"hello", last_modified=state.last_modified + timedelta(seconds=5))
+    assert (engine.status(NAME).in_sync, engine.status(NAME).reason) == (False, Reason.METADATA_CHANGED)
+    sides.source.put(KEY, b"other")
+    assert engine.status(NAME).reason is Reason.SOURCE_CHANGED
+    sides.source.delete(KEY)
+    assert engine.status(NAME).reason is Reason.SOURCE_NOT_FOUND
+    assert sides.destination.writes == ["write"]
+
+
+def test_an_object_without_a_receipt_is_not_in_sync_with_anything(sides, clock):
+    sides.destination.put_foreign(NAME, b"hello")
+    assert sides.engine(clock, source=Untouchable()).status(NAME).reason is Reason.DESTINATION_FOREIGN
+
+
+def test_the_status_does_not_read_a_source_bucket_that_no_rule_names_any_more(sides, clock):
+    sides.source.put(KEY, b"hello")
+    replicate(sides.engine(clock), KEY)
+    sides.rules = RuleSet((Rule("two", frozenset({"second"}), "replica"),))
+    assert sides.engine(clock, source=Untouchable()).status(NAME).reason is Reason.BUCKET_NOT_IN_RULES
+
+
+@pytest.mark.parametrize("ask", ["status", "delete"])
+@pytest.mark.parametrize(
+    ("bucket", "reason"), [("replica", Reason.DESTINATION_NOT_FOUND), ("elsewhere", Reason.BUCKET_NOT_IN_RULES)]
+)
+def test_what_is_not_there_or_not_ours_to_ask_about_is_refused(sides, clock, ask, bucket, reason):
+    with pytest.raises(Permanent) as refused:
+        getattr(sides.engine(clock), ask)(DestinationName(bucket, "k"))
+    assert refused.value.reason is reason
+
+
+def test_a_replica_is_deleted_when_somebody_asks_for_it(sides, clock):
+    sides.source.put(KEY, b"hello")
+    generation = replicate(sides.engine(clock), KEY).generation
+    outcome = sides.engine(clock).delete(NAME, generation)
+    assert outcome == Outcome(Result.DELETED, Reason.DELETED_ON_REQUEST, KEY, NAME, generation=generation)
+    assert sides.destination.data(NAME) is None
+
+
+def test_an_object_without_a_receipt_is_not_deleted(sides, clock):
+    sides.destination.put_foreign(NAME, b"precious")
+    with pytest.raises(Permanent) as refused:
+        sides.engine(clock).delete(NAME)
+    assert refused.value.reason is Reason.DESTINATION_FOREIGN
+    assert sides.destination.data(NAME) == b"precious"
+
+
+def test_only_the_generation_that_was_named_is_deleted(sides, clock):
+    sides.source.put(KEY, b"hello")
+    generation = replicate(sides.engine(clock), KEY).generation
+    with pytest.raises(Permanent) as refused:
+        sides.engine(clock).delete(NAME, generation - 1)
+    assert refused.value.reason is Reason.DESTINATION_MOVED
+    assert sides.destination.data(NAME) == b"hello"
+
+
+def test_an_object_that_is_overwritten_meanwhile_is_not_deleted(sides, clock):
+    sides.source.put(KEY, b"hello")
+    replicate(sides.engine(clock), KEY)
+    stat = sides.destination.stat
+
+    def overwritten_after(name):
+        seen = stat(name)
+        sides.destination.put_foreign(name, b"newer")
+        return seen
+
+    sides.destination.stat = overwritten_after
+    with pytest.raises(Permanent) as refused:
+        sides.engine(clock).delete(NAME)
+    assert refused.value.reason is Reason.DESTINATION_MOVED
+    assert sides.destination.data(NAME) == b"newer"

@@ -7,11 +7,11 @@ import pytest
 
 from replicator.deadline import Deadline
 from replicator.errors import Permanent, Transient
-from replicator.model import ContentHeaders, DestinationName, Result, SourceKey
+from replicator.model import ContentHeaders, DestinationName, Placement, Result, SourceKey
 from replicator.reasons import Reason
 from replicator.receipt import holds, receipt_of
 from replicator.reconcile import MAX_ROUNDS, Reconciler
-from replicator.rules import Deletes, Foreign, Rule
+from replicator.rules import Deletes, Filter, Foreign, Rule, RuleSet
 from replicator.transfer import Transfer
 from tests.fakes import InMemoryDestination, InMemorySource
 
@@ -19,6 +19,13 @@ KEY = SourceKey("source", "k")
 NAME = DestinationName("replica", "k")
 KEEP_REPLICAS = Rule("keep", frozenset({"source"}), "replica")
 PROPAGATE = Rule("propagate", frozenset({"source"}), "replica", Deletes.PROPAGATE)
+
+
+def reconcile(source, destination, rule: Rule, key: SourceKey, deadline: Deadline):
+    rules = RuleSet((rule,))
+    [assignment] = rules.assignments(key)
+    reconciler = Reconciler(source, destination, Transfer(source, destination, 64 * 1024), rules)
+    return reconciler.reconcile(key, assignment, deadline)
 
 
 class World:
@@ -36,8 +43,7 @@ class World:
 
     def work(self, key: SourceKey = KEY):
         source, destination = _Watched(self, self.source), _Watched(self, self.destination)
-        reconciler = Reconciler(source, destination, Transfer(source, destination, 64 * 1024))
-        return reconciler.reconcile(key, self.rule, Deadline.after(60))
+        return reconcile(source, destination, self.rule, key, Deadline.after(60))
 
     def step(self) -> None:
         event = self._interruptions.pop(self.calls, None)
@@ -215,9 +221,8 @@ def test_a_side_that_keeps_moving_makes_the_attempt_give_way(world):
 
 def test_an_attempt_past_its_deadline_touches_nothing(world):
     world.source.put(KEY, b"hello")
-    reconciler = Reconciler(world.source, world.destination, Transfer(world.source, world.destination, 64 * 1024))
     with pytest.raises(Transient) as late:
-        reconciler.reconcile(KEY, PROPAGATE, Deadline.after(0))
+        reconcile(world.source, world.destination, PROPAGATE, KEY, Deadline.after(0))
     assert late.value.reason is Reason.OUT_OF_TIME
     assert world.destination.writes == []
 
@@ -328,3 +333,54 @@ def test_a_good_replica_is_never_deleted_even_for_a_moment(world, call):
     world.destination.delete = delete_watched
     world.work()
     world.check_converged()
+
+
+# --- Filters that look at the object ----------------------------------------------------------------------------------
+
+LARGE_ONLY = replace(PROPAGATE, id="large", priority=1, filter=Filter(min_size=100), placement=Placement("NEARLINE"))
+
+
+def both(world: World):
+    rules = RuleSet((PROPAGATE, LARGE_ONLY))
+    [assignment] = rules.assignments(KEY)
+    transfer = Transfer(world.source, world.destination, 64 * 1024)
+    reconciler = Reconciler(world.source, world.destination, transfer, rules)
+    return reconciler.reconcile(KEY, assignment, Deadline.after(60))
+
+
+def test_an_object_that_a_filter_keeps_out_is_ignored_and_neither_side_is_touched():
+    world = World(LARGE_ONLY)
+    world.source.put(KEY, b"small")
+    outcome = world.work()
+    assert (outcome.result, outcome.reason, outcome.rule) == (Result.IGNORED, Reason.FILTERED_BY_SIZE, "large")
+    assert world.destination.writes == []
+
+
+def test_a_replica_stays_when_its_source_no_longer_passes_the_filter():
+    world = World(LARGE_ONLY)
+    world.source.put(KEY, b"x" * 100)
+    world.work()
+    world.source.put(KEY, b"small")
+    assert world.work().result is Result.IGNORED
+    assert world.destination.data(NAME) == b"x" * 100
+
+
+@pytest.mark.parametrize(("size", "rule", "storage_class"), [(5, "propagate", None), (100, "large", "NEARLINE")])
+def test_of_two_rules_for_one_name_the_first_by_priority_whose_filter_passes_applies(world, size, rule, storage_class):
+    world.source.put(KEY, b"x" * size)
+    assert both(world).rule == rule
+    assert world.destination.objects[NAME].attributes.placement.storage_class == storage_class
+
+
+def test_a_source_that_is_gone_has_no_size_so_that_the_first_rule_by_priority_decides(world):
+    world.source.put(KEY, b"small")
+    assert both(world).rule == "propagate"
+    world.source.delete(KEY)
+    assert (both(world).rule, world.destination.stat(NAME)) == ("large", None)
+
+
+def test_what_a_replica_cannot_hold_is_part_of_the_outcome_also_when_there_is_nothing_to_do(world):
+    world.source.put(KEY, b"hello", not_held=("object-lock",), version_id="v1")
+    for result in (Result.CREATED, Result.UNCHANGED):
+        outcome = world.work()
+        assert (outcome.result, outcome.not_held, outcome.version_id) == (result, ("object-lock",), "v1")
