@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from replicator.errors import Permanent, ReplicationError
-from replicator.model import DestinationName, DestinationObject, Failure, Outcome, SourceKey, SourceObject
+from replicator.model import DestinationName, DestinationObject, Failure, Outcome, Result, SourceKey, SourceObject
 from replicator.reasons import Reason
 from replicator.reconcile import foreseen
 from replicator.rules import Assignment, Filter, Rule, RuleSet
@@ -44,6 +44,11 @@ class Prospect:
     def in_sync(self) -> bool:
         return self.reason is Reason.IN_SYNC
 
+    @property
+    def filtered(self) -> bool:
+        """Whether the object passes the filter of no rule that writes this destination."""
+        return isinstance(self.foreseen, Outcome) and self.foreseen.result is Result.IGNORED
+
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
@@ -65,6 +70,11 @@ class Explanation:
         sides = (self.found, *(prospect.found for prospect in self.prospects))
         errors = [side for side in sides if isinstance(side, ReplicationError)]
         return tuple(error for error in errors if error.reason is not Reason.DESTINATION_NAME_INVALID)
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """The destinations that would fail."""
+        return tuple(found.foreseen for found in self.prospects if isinstance(found.foreseen, Failure))
 
 
 def explain(

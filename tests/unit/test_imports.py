@@ -9,11 +9,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 LAYERS = [
-    {"main"},
-    {"replicator.server"},
+    {"main", "replicator.__main__"},
+    {"replicator.server", "replicator.cli"},
     {"replicator.bootstrap"},
     {"replicator.web"},
     {"replicator.engine"},
+    {"replicator.explain"},
     {"replicator.reconcile", "replicator.status"},
     {"replicator.transfer"},
     {"replicator.telemetry", "replicator.settings"},
@@ -61,6 +62,7 @@ RESERVED = {
     "werkzeug": ("replicator.web", "main", "replicator.dev"),
     "flask": ("replicator.web", "main", "replicator.dev"),
     "functions_framework": ("main", "replicator.dev"),
+    "click": ("replicator.cli",),
     "dotenv": ("replicator.settings", "replicator.dev"),
     "os": ("replicator.dev",),
 }
@@ -205,6 +207,11 @@ def is_of_request(node: ast.AST) -> bool:
         ("replicator.engine", "from replicator import web"),
         ("replicator.web.answers", "from replicator.bootstrap import ingest_doors"),
         ("replicator.bootstrap", "import main"),
+        ("replicator.bootstrap", "from replicator.cli import main"),
+        ("replicator.cli.processes", "from replicator.dev.command import main"),
+        ("replicator.cli.command", "from replicator.adapters import s3"),
+        ("replicator.explain", "from replicator.engine import Engine"),
+        ("replicator.engine", "import click"),
         ("replicator.events.parser", "from replicator.rules import Rule"),
         ("replicator.rules", "from replicator.receipt import decode"),
         ("replicator.rules", "from replicator.events import parse"),
