@@ -37,8 +37,8 @@ def run_interruptibly(work: Callable[[Deadline], T]) -> T:
     def clock() -> float:
         return float("inf") if interrupted.is_set() else time.monotonic()
 
-    threading.Thread(target=run, name="copy", daemon=True).start()
     try:
+        threading.Thread(target=run, name="copy", daemon=True).start()
         return done.result()
     except KeyboardInterrupt:
         interrupted.set()
