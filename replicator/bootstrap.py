@@ -36,16 +36,17 @@ COMMAND_LINE_CONCURRENCY = 16
 def check_configuration() -> None:
     """Stops the process, naming the variable, when the target that it is to run is not configured."""
     try:
-        require_configuration()
+        configured_target()
     except ConfigurationError as error:
         raise SystemExit(f"configuration: {error}") from None
 
 
-def require_configuration() -> None:
-    """Raises `ConfigurationError` when the target that this process is to run is not configured."""
+def configured_target() -> Target:
+    """The target that this process is to run. Raises `ConfigurationError` when that is not configured."""
     load_env_file()
     target = ServerSettings.load().function_target
     (IngestSettings if target is Target.INGEST else ReplicateSettings).load()
+    return target
 
 
 def command_line_engine(progress: Progress | None) -> Engine:

@@ -12,7 +12,7 @@ import click
 
 from replicator.cli.command import COMPLETION_VARIABLE, EngineFactory, commands, configured_engine
 from replicator.cli.exit_codes import ExitCode
-from replicator.cli.interruption import end_by_signal_if_threads_hang
+from replicator.cli.interruption import StillRunning, end_at_once
 
 
 def main(arguments: Sequence[str] | None = None, engine: EngineFactory = configured_engine) -> NoReturn:
@@ -25,9 +25,10 @@ def main(arguments: Sequence[str] | None = None, engine: EngineFactory = configu
             standalone_mode=False,
             obj=engine,
         )
-    except click.Abort:
-        click.echo("Interrupted. Nothing that is not whole is visible.", err=True)
-        end_by_signal_if_threads_hang()
+    except click.Abort as abort:
+        click.echo("Interrupted; no half-written object is visible.", err=True)
+        if isinstance(abort.__cause__, StillRunning):
+            end_at_once()
         code = ExitCode.INTERRUPTED
     except click.ClickException as error:
         error.show()

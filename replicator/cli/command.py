@@ -87,10 +87,10 @@ def serve() -> None:
     from replicator.settings import ConfigurationError  # noqa: PLC0415
 
     try:
-        bootstrap.require_configuration()
+        target = bootstrap.configured_target()
     except ConfigurationError as error:
         raise Misconfigured(str(error)) from None
-    processes.serve()
+    processes.serve(target)
 
 
 @commands.command(

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from typing import TypeVar
 
 from replicator.deadline import Deadline
@@ -19,8 +20,13 @@ SECONDS = 7 * 24 * 3600.0
 (https://cloud.google.com/storage/docs/resumable-uploads#session-uris)."""
 
 
+class StillRunning(KeyboardInterrupt):
+    """Some thread of the work hangs, and the interpreter would wait for it."""
+
+
 def run_interruptibly(work: Callable[[Deadline], T]) -> T:
-    """What `work` returns. At Ctrl-C its deadline passes, and `KeyboardInterrupt` is raised once it has ended.
+    """What `work` returns. At Ctrl-C its deadline passes, and `KeyboardInterrupt` is raised once it has ended;
+    `StillRunning` when it does not end, or Ctrl-C is pressed again.
 
     An exception in the middle of a copy would reach one of its threads only, and the others would go on; a deadline
     reaches all of them. Nothing a copy has written is visible before it is whole, however it ends.
@@ -42,12 +48,14 @@ def run_interruptibly(work: Callable[[Deadline], T]) -> T:
         return done.result()
     except KeyboardInterrupt:
         interrupted.set()
-        wait([done], timeout=GRACE)
+        with suppress(KeyboardInterrupt):
+            wait([done], timeout=GRACE)
+        if not done.done():
+            raise StillRunning from None
         raise
 
 
-def end_by_signal_if_threads_hang() -> None:
-    """The interpreter would wait for them. Ends the process as Ctrl-C ends any other, which a shell shows as 130."""
-    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        signal.raise_signal(signal.SIGINT)
+def end_at_once() -> None:
+    """Ends the process as Ctrl-C ends any other, whatever its threads do; a shell shows that as 130, too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.raise_signal(signal.SIGINT)

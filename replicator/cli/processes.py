@@ -9,11 +9,10 @@ MAIN = Path(__file__).resolve().parents[2] / "main.py"
 """What functions-framework loads; otherwise it looks for it in the working directory."""
 
 
-def serve() -> None:
-    """The service under gunicorn, as in the container."""
-    _become(
-        "gunicorn", ["--config", "python:replicator.server", f"functions_framework:create_app(source={str(MAIN)!r})"]
-    )
+def serve(target: str) -> None:
+    """One function target under gunicorn, as in the container."""
+    application = f"functions_framework:create_app(target={str(target)!r}, source={str(MAIN)!r})"
+    _become("gunicorn", ["--config", "python:replicator.server", application])
 
 
 def develop(arguments: Sequence[str]) -> None:

@@ -19,7 +19,8 @@ from replicator.adapters.gcs import GcsDestination
 from replicator.adapters.pubsub import PubsubPublisher
 from replicator.adapters.s3 import S3Source
 from replicator.adapters.secrets import SecretManagerKeys
-from replicator.settings import ConfigurationError, IngestSettings, ReplicateSettings
+from replicator.settings import ConfigurationError, EngineSettings, IngestSettings, ReplicateSettings
+from replicator.transfer import Unwatched
 
 ROOT = Path(bootstrap.__file__).parents[1]
 REPLICATE = {"SOURCE_S3_BUCKETS": "source", "TARGET_GCS_BUCKET": "replica", "AUTH": "iam"}
@@ -199,3 +200,19 @@ def test_keys_come_from_a_secret_only_where_one_is_named(monkeypatch):
 def test_the_publisher_is_the_one_on_pubsub(monkeypatch):
     environment(monkeypatch, INGEST)
     assert isinstance(bootstrap.build_publisher(IngestSettings.load()), PubsubPublisher)
+
+
+# --- The command line -------------------------------------------------------------------------------------------------
+
+
+def test_the_command_line_has_the_service_s_rules_and_its_own_progress_and_needs_no_auth(monkeypatch):
+    environment(monkeypatch, {**REPLICATE, "AUTH": "", "STORAGE_EMULATOR_HOST": "http://127.0.0.1:1"})
+    progress = Unwatched()
+    engine = bootstrap.command_line_engine(progress)
+    assert engine.rules == EngineSettings.load().rules
+    assert engine.reconciler.transfer.progress is progress
+
+
+def test_a_command_line_that_is_not_configured_says_so():
+    with pytest.raises(ConfigurationError, match="TARGET_GCS_BUCKET"):
+        bootstrap.command_line_engine(None)

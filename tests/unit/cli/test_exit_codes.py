@@ -1,12 +1,17 @@
 """What the process says to scripts: success is said only of a replica that may be relied on."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+from replicator.cli.command import EXIT_CODES
 from replicator.cli.exit_codes import ExitCode, of_error, of_result, of_results
 from replicator.errors import Permanent, Transient
 from replicator.model import Failure, Outcome, Result, SourceKey
 from replicator.reasons import Reason
 
+ROOT = Path(__file__).parents[3]
 KEY = SourceKey("source", "k")
 
 
@@ -64,3 +69,9 @@ def test_several_destinations_are_as_the_worst_and_a_filtered_one_does_not_count
 def test_each_error_has_a_code_that_is_not_success(reason):
     assert of_error(Permanent(reason)) in (ExitCode.REFUSED, ExitCode.OUT_OF_SYNC, ExitCode.UNEXPECTED)
     assert of_error(Transient(reason)) in (ExitCode.TRY_AGAIN, ExitCode.OUT_OF_SYNC, ExitCode.UNEXPECTED)
+
+
+def test_document_and_help_list_every_code():
+    document = (ROOT / "docs/cli.md").read_text()
+    assert [int(code) for code in re.findall(r"^\| (\d+) \|", document, re.MULTILINE)] == list(ExitCode)
+    assert [int(code) for code in re.findall(r"^ +(\d+) ", EXIT_CODES, re.MULTILINE)] == list(ExitCode)

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from replicator.cli import interruption
-from replicator.cli.interruption import run_interruptibly
+from replicator.cli.interruption import StillRunning, run_interruptibly
 from replicator.errors import Transient
 from replicator.reasons import Reason
 
@@ -35,8 +35,9 @@ def test_interrupted_work_ends_by_its_deadline_and_is_waited_for():
         except Transient as error:
             ended.append(error.reason)
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as raised:
         run_interruptibly(work)
+    assert raised.type is KeyboardInterrupt
     assert ended == [Reason.OUT_OF_TIME]
 
 
@@ -48,6 +49,22 @@ def test_work_that_hangs_is_not_waited_for(monkeypatch):
         interrupt()
         go_on.wait(30)
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(StillRunning):
+        run_interruptibly(work)
+    go_on.set()
+
+
+def test_who_presses_ctrl_c_again_does_not_wait(monkeypatch):
+    monkeypatch.setattr(interruption, "GRACE", 60)
+    go_on = threading.Event()
+
+    def work(deadline):
+        interrupt()
+        while deadline.remaining > 0:
+            pass
+        interrupt()
+        go_on.wait(30)
+
+    with pytest.raises(StillRunning):
         run_interruptibly(work)
     go_on.set()
