@@ -41,9 +41,11 @@ class CommandLine:
     folder: Path
     variables: dict[str, str]
 
-    def run(self, *arguments: str, **variables: str) -> tuple[int, str, str]:
+    def run(
+        self, *arguments: str, program: tuple[str, ...] = ("-m", "replicator"), **variables: str
+    ) -> tuple[int, str, str]:
         done = subprocess.run(
-            [sys.executable, "-m", "replicator", *arguments],
+            [sys.executable, *program, *arguments],
             cwd=self.folder,
             env=self.variables | variables,
             capture_output=True,
@@ -178,6 +180,24 @@ def test_the_configuration_may_be_in_a_file(line):
     (line.folder / ".env").write_text("SOURCE_S3_BUCKETS=source-bucket\nTARGET_GCS_BUCKET=replica-bucket\n")
     del line.variables["SOURCE_S3_BUCKETS"], line.variables["TARGET_GCS_BUCKET"]
     assert line.run("copy", "-q", HELLO) == (0, "", "")
+
+
+LOGGING_LIBRARY = """
+import logging
+from replicator import cli
+from replicator.cli.command import configured_engine
+
+def engine(progress):
+    built = configured_engine(progress)
+    logging.getLogger("library").warning("a session URI")
+    return built
+
+cli.main(engine=engine)
+"""
+
+
+def test_what_libraries_log_is_not_part_of_the_output(line):
+    assert line.run("copy", "--quiet", HELLO, program=("-c", LOGGING_LIBRARY)) == (0, "", "")
 
 
 DOCUMENT = (ROOT / "docs/cli.md").read_text()
