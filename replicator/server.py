@@ -20,4 +20,4 @@ graceful_timeout = 8
 keepalive = 620  # longer than the load balancer's 600 s, so that it is never we who close first
 control_socket_disable = True  # nobody manages it from inside the container
 errorlog = "-"
-loglevel = "warning"
+loglevel = "error"  # its warnings quote malformed headers

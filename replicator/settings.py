@@ -12,11 +12,10 @@ from dotenv import load_dotenv
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from replicator.rules import Deletes, Foreign, Rule, RuleSet
+from replicator.rules import ROLE_ARN, SECRET_RESOURCE, Deletes, Foreign, Rule, RuleSet
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 MIN_SECRET_LENGTH = 16
-SECRET_RESOURCE = r"^projects/[^/]+/secrets/[^/]+(/versions/[^/]+)?$"  # noqa: S105  the form of a name
 
 
 def load_env_file() -> None:
@@ -111,8 +110,13 @@ class ServerSettings(Settings):
 class EngineSettings(Settings):
     """What is replicated, with whose keys and how patiently: for the service and the command line alike."""
 
+    replication_rules: str | None = Field(
+        None,
+        description="What is replicated: [rules](docs/rules.md) as YAML or JSON, the path of their file, or the Secret "
+        "Manager resource that holds them.",
+    )
     source_s3_buckets: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="The S3 buckets that are replicated, separated by commas: the one-rule case."
+        (), description="Instead of rules: the S3 buckets that are replicated, separated by commas."
     )
     target_gcs_bucket: str | None = Field(
         None,
@@ -140,7 +144,7 @@ class EngineSettings(Settings):
     )
     aws_role_arn: str | None = Field(
         None,
-        pattern=r"^arn:[^:]+:iam::\d{12}:role/.+$",
+        pattern=ROLE_ARN,
         description="AWS role that is assumed with the Google identity of this service, without any AWS key.",
     )
     aws_role_audience: str = Field(
@@ -167,8 +171,10 @@ class EngineSettings(Settings):
 
     @field_validator("source_s3_buckets", mode="before")
     @classmethod
-    def _split(cls, value: str) -> list[str]:
-        buckets = [bucket.strip() for bucket in value.split(",") if bucket.strip()]
+    def _split(cls, value: str | tuple[str, ...]) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value  # the default
+        buckets = tuple(bucket.strip() for bucket in value.split(",") if bucket.strip())
         if not buckets:
             raise ValueError("names no bucket")
         return buckets
@@ -181,13 +187,21 @@ class EngineSettings(Settings):
 
     @model_validator(mode="after")
     def _something_to_replicate(self) -> Self:
-        if not (self.source_s3_buckets and self.target_gcs_bucket):
-            raise ValueError("SOURCE_S3_BUCKETS, TARGET_GCS_BUCKET: both are required")
+        one_rule = ("source_s3_buckets", "target_gcs_bucket")
+        if self.replication_rules is None:
+            if missing := [name.upper() for name in one_rule if not getattr(self, name)]:
+                raise ValueError(f"{', '.join(missing)}: required without REPLICATION_RULES")
+            return self
+        without = (*one_rule, "deletes", "foreign")
+        if given := [name.upper() for name in without if name in self.model_fields_set]:
+            raise ValueError(f"{', '.join(given)}: not together with REPLICATION_RULES, where each rule says it")
         return self
 
     @property
-    def rules(self) -> RuleSet:
-        """The one rule that the environment describes."""
+    def rules(self) -> RuleSet | None:
+        """The one rule that the other variables describe; `None` where there is REPLICATION_RULES."""
+        if self.replication_rules is not None:
+            return None
         sources, target = frozenset(self.source_s3_buckets), str(self.target_gcs_bucket)
         return RuleSet((Rule("default", sources, target, self.deletes, self.foreign),))
 

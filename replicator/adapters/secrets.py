@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 import google_crc32c
+import requests
 from google.api_core import exceptions as api
 from google.api_core.retry import Retry, if_transient_error
 from google.auth import exceptions as auth
@@ -27,6 +28,33 @@ def connect() -> secretmanager.SecretManagerServiceClient:
         return secretmanager.SecretManagerServiceClient()
     except auth.GoogleAuthError as error:
         raise Transient(Reason.CREDENTIALS_UNAVAILABLE, "there are no Google credentials") from error
+
+
+def connect_without_threads() -> secretmanager.SecretManagerServiceClient:
+    """A client for a process that will fork: a gRPC channel would not survive that. To be closed after use.
+
+    Raises `Transient(credentials_unavailable)` where there are no Google credentials.
+    https://github.com/grpc/grpc/blob/master/doc/fork_support.md
+    """
+    try:
+        return secretmanager.SecretManagerServiceClient(transport="rest")
+    except auth.GoogleAuthError as error:
+        raise Transient(Reason.CREDENTIALS_UNAVAILABLE, "there are no Google credentials") from error
+
+
+def read_secret(client: secretmanager.SecretManagerServiceClient, resource: str) -> bytes:
+    """The payload of a secret's version, or of its newest one where `resource` names none.
+
+    Raises `Transient(credentials_unavailable)`, which says nothing of what is in it.
+    """
+    name = resource if "/versions/" in resource else f"{resource}/versions/latest"
+    try:
+        payload = client.access_secret_version(name=name, retry=RETRY, timeout=TIMEOUT).payload
+    except (api.GoogleAPIError, auth.GoogleAuthError, requests.RequestException) as error:
+        raise Transient(Reason.CREDENTIALS_UNAVAILABLE, f"the secret cannot be read: {type(error).__name__}") from error
+    if payload.data_crc32c != google_crc32c.value(payload.data):
+        raise Transient(Reason.CREDENTIALS_UNAVAILABLE, "the secret's payload does not match its checksum")
+    return bytes(payload.data)
 
 
 class SecretManagerKeys:

@@ -1,6 +1,7 @@
 """The command behind `make run`: the main job without any cloud; with `--once` it is done once, and judged."""
 
 import argparse
+import ipaddress
 import shlex
 import sys
 import tempfile
@@ -13,9 +14,11 @@ from replicator.dev.errors import Interrupted, StackError
 from replicator.dev.once import run_once
 from replicator.dev.screen import Screen
 from replicator.dev.signals import EndingSignals
+from replicator.dev.sockets import HOST
 from replicator.dev.stack import DESTINATION_BUCKET, SOURCE_BUCKET, Stack
 
 DEFAULT_PORT = 8080
+LAST_PORT = 65533
 INTERRUPTED = 128 + 2
 """What a shell says of a program that Ctrl-C ended."""
 
@@ -25,7 +28,7 @@ def main(signals: EndingSignals) -> int:
     options = _parser().parse_args()
     screen = Screen(Console(highlight=False, emoji=False, markup=False))
     try:
-        return _once(options.port or 0, screen, signals) if options.once else _watch(options, screen, signals)
+        return _once(options, screen, signals) if options.once else _watch(options, screen, signals)
     except Interrupted:
         return INTERRUPTED
     except (StackError, FileExistsError, NotADirectoryError, PermissionError) as error:
@@ -33,9 +36,9 @@ def main(signals: EndingSignals) -> int:
         return 1
 
 
-def _once(port: int, screen: Screen, signals: EndingSignals) -> int:
+def _once(options: argparse.Namespace, screen: Screen, signals: EndingSignals) -> int:
     with tempfile.TemporaryDirectory(prefix="replicator-once-") as folder:
-        stack = Stack(Path(folder), port=port, screen=screen)
+        stack = Stack(Path(folder), host=options.host, port=options.port or 0, screen=screen)
         signals.then(stack.end)
         screen.say("Starting the embedded S3, Pub/Sub and Cloud Storage, and the service twice …", "dim")
         with stack:
@@ -54,7 +57,7 @@ def _watch(options: argparse.Namespace, screen: Screen, signals: EndingSignals) 
     if source_folder.is_relative_to(replica_folder) or replica_folder.is_relative_to(source_folder):
         raise StackError(f"{source_folder} and {replica_folder} are inside one another: replicas would be sources")
     port = DEFAULT_PORT if options.port is None else options.port
-    stack = Stack(replica_root, port=port, source_folder=source_folder, screen=screen)
+    stack = Stack(replica_root, host=options.host, port=port, source_folder=source_folder, screen=screen)
     signals.then(stack.end)
     screen.say("Starting the embedded S3, Pub/Sub and Cloud Storage, and the service twice …", "dim")
     with stack:
@@ -69,6 +72,7 @@ def _watch(options: argparse.Namespace, screen: Screen, signals: EndingSignals) 
 
 def _introduce(stack: Stack, screen: Screen) -> None:
     screen.say()
+    screen.say(f"  page           {stack.page_url}", "bold")
     screen.say(f"  replicate      {stack.replicate_url}", "bold")
     screen.say(f"  ingest         {stack.ingest_url}")
     screen.say(f"  S3             {stack.s3_url}/{SOURCE_BUCKET}")
@@ -88,6 +92,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--once", action="store_true", help="do the main job once in a temporary folder, and judge it")
     parser.add_argument("--port", type=_port, help="port of `replicate`, 0 for any (default 8080; any with --once)")
     parser.add_argument(
+        "--host",
+        type=_host,
+        default=HOST,
+        metavar="ADDRESS",
+        help="address that `replicate`, S3 and the page listen on, open to all who reach it (default %(default)s)",
+    )
+    parser.add_argument(
         "--source-folder",
         type=Path,
         default=Path("local") / SOURCE_BUCKET,
@@ -105,8 +116,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _port(text: str) -> int:
-    """S3 takes the next one, so that the last port of all is none for us."""
+    """S3 and the page take the next two, so that the last ports of all are none for us."""
     number = int(text)
-    if not 0 <= number < 65535:
-        raise argparse.ArgumentTypeError("a port is a number from 0 to 65534")
+    if not 0 <= number <= LAST_PORT:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to {LAST_PORT}")
     return number
+
+
+def _host(text: str) -> str:
+    try:
+        return str(ipaddress.IPv4Address(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError("a host is an IPv4 address") from None

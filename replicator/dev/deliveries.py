@@ -58,6 +58,12 @@ class Deliveries(ABC, Generic[T]):
             self._unfinished += 1
             self._push(item, 1, time.monotonic())
 
+    @property
+    def unfinished(self) -> int:
+        """How many items are not done with."""
+        with self._changed:
+            return self._unfinished
+
     def settle(self, timeout: float) -> bool:
         """Waits until every item is done with; `False` when time ran out or `stop` was called before that."""
         with self._changed:

@@ -76,6 +76,14 @@ class PushSubscription(Deliveries[Message]):
         with self._lock:
             return tuple(self._dead_letters)
 
+    def replay(self) -> int:
+        """Publishes every dead letter again, as a person does once the cause is gone. Returns how many there were."""
+        with self._lock:
+            letters, self._dead_letters = self._dead_letters, []
+        for letter in letters:
+            self.add(letter)
+        return len(letters)
+
     def deliver(self, item: Message, attempt: int) -> bool:
         status = self._post(item, attempt)
         if status in ACKNOWLEDGED:

@@ -12,6 +12,7 @@ from werkzeug.serving import make_server
 
 from replicator.dev.clients import s3_client
 from replicator.dev.events import ACCOUNT
+from replicator.dev.sockets import url_of
 from replicator.dev.writes import WatchedWrites, Write
 
 
@@ -23,7 +24,7 @@ class EmbeddedS3:
 
     def __init__(self, listener: socket.socket, buckets: Collection[str], wrote: Callable[[Write], None]) -> None:
         host, port = listener.getsockname()
-        self.url = f"http://{host}:{port}"
+        self.url = url_of(listener)
         self._buckets = buckets
         listener.listen(128)
         app = WatchedWrites(create_backend_app("s3"), buckets, wrote)

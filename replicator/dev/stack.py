@@ -25,6 +25,7 @@ from replicator.dev.errors import Interrupted, StackError
 from replicator.dev.eventbridge import ApiDestination
 from replicator.dev.events import event_of
 from replicator.dev.folder import FolderWatch
+from replicator.dev.page import Buckets, FaultSwitch, Hub, PageServer, Parts, shown
 from replicator.dev.pubsub import EmbeddedPubsub
 from replicator.dev.push import Message, PushSubscription
 from replicator.dev.s3 import EmbeddedS3
@@ -46,22 +47,30 @@ ACK_DEADLINE = 60
 class Stack:
     """One run of everything. Replicas appear as files in `replica_root / DESTINATION_BUCKET`.
 
-    `port` is that of `replicate`; S3 takes the next one if it is free, and everything else any. Where there is a
-    `source_folder`, its files are put into S3. One at a time in a process: moto keeps its objects once per process.
+    `port` is that of `replicate`; S3 takes the next one if it is free, the page the one after that, and everything else
+    any. These three listen on `host`, the rest on loopback always. Where there is a `source_folder`, its files are put
+    into S3. One at a time in a process: moto keeps its objects once per process.
     """
 
     def __init__(
-        self, replica_root: Path, *, port: int = 0, source_folder: Path | None = None, screen: Screen | None = None
+        self,
+        replica_root: Path,
+        *,
+        host: str = HOST,
+        port: int = 0,
+        source_folder: Path | None = None,
+        screen: Screen | None = None,
     ) -> None:
         self.replica_folder = replica_root / DESTINATION_BUCKET
         self.source_folder = source_folder
         self.ingest_secret = secrets.token_urlsafe(24)
-        self._replica_root, self._port = replica_root, port
+        self._replica_root, self._host, self._port = replica_root, host, port
         self._screen = screen or Screen(Console(quiet=True))
         self._ended = Event()
         self._failure: str | None = None
         self._lock = Lock()
         self._deliveries: list[ApiDestination | PushSubscription] = []
+        self._hub = Hub()
         self._cleanup = ExitStack()
 
     def __enter__(self) -> Self:
@@ -107,8 +116,12 @@ class Stack:
         if self.source_folder is not None:
             self.source_folder.mkdir(parents=True, exist_ok=True)
         self._replica_root.mkdir(parents=True, exist_ok=True)
-        replicate_socket, ingest_socket = started.enter_context(bind(self._port)), started.enter_context(bind(0))
-        s3_socket = started.enter_context(bind(self._port and self._port + 1, or_any=True))
+        replicate_socket = started.enter_context(bind(self._port, host=self._host))
+        ingest_socket = started.enter_context(bind(0))
+        s3_socket, page_socket = (
+            started.enter_context(bind(self._port and self._port + following, or_any=True, host=self._host))
+            for following in (1, 2)
+        )
 
         cloud_storage = CloudStorageServer(folder=self._replica_root, buckets=[DESTINATION_BUCKET])
         self.storage_url = started.enter_context(cloud_storage).url
@@ -135,6 +148,10 @@ class Stack:
             started.callback(service.tell_to_end)  # both, before either is waited for
             service.wait_until_healthy(self._ended)
         self._check()
+        buckets = Buckets(self.s3, SOURCE_BUCKET, self.storage, DESTINATION_BUCKET)
+        switch = FaultSwitch(cloud_storage.faults)
+        parts = Parts(buckets, switch, self._hub, self._progress, self._push.replay)
+        self.page_url = started.enter_context(PageServer(page_socket, parts)).url
         if self.source_folder is not None:
             started.enter_context(FolderWatch(self.source_folder, self.s3, SOURCE_BUCKET, self._warn))
 
@@ -142,11 +159,12 @@ class Stack:
         return {
             **environment.inherited(),
             "AUTH": "none",
-            "HOST": HOST,
+            "HOST": HOST,  # the socket is inherited; whoever names another host to the stack wants it open
             "SOURCE_S3_BUCKETS": SOURCE_BUCKET,
             "TARGET_GCS_BUCKET": DESTINATION_BUCKET,
             "DELETES": "propagate",
             "DEADLINE_SECONDS": str(ACK_DEADLINE - 10),
+            "MAX_RETRIES": "1",  # fewer than any deployment's: a person is watching, and Pub/Sub delivers again
             "AWS_ENDPOINT_URL_S3": self.s3_url,
             "AWS_ACCESS_KEY_ID": clients.AWS_ACCESS_KEY_ID,
             "AWS_SECRET_ACCESS_KEY": clients.AWS_SECRET_ACCESS_KEY,
@@ -180,11 +198,17 @@ class Stack:
     def _show(self, fields: Mapping[str, Any]) -> None:
         if fields["result"] == PUBLISHED:
             return
+        self._hub.publish(shown(fields))
         bucket, _, key = str(fields.get("source", "")).removeprefix("s3://").partition("/")
         if bucket == SOURCE_BUCKET:
             self._screen.outcome({**fields, "source": key}, self._size(key))
         else:
             self._screen.outcome(fields, None)
+
+    def _progress(self) -> dict[str, int]:
+        """What the page shows of the events that have not come to their end, or to none."""
+        under_way = sum(deliveries.unfinished for deliveries in self._deliveries)
+        return {"under_way": under_way, "dead_letters": len(self.dead_letters)}
 
     def _size(self, key: str) -> int | None:
         """The size of the source object now, if there is one."""

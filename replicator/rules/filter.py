@@ -1,19 +1,19 @@
 """Which objects of a source bucket a rule is for."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
 from replicator.model import SourceObject
 from replicator.reasons import Reason
+from replicator.rules.glob import Glob
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
     """All that is given must hold. Sizes are in bytes, both bounds included.
 
-    A glob is matched against the whole key: `*` and `?` stay between slashes, `**` crosses them, `[…]` is a set.
+    Prefix, suffix and glob (`Glob`) are matched against the whole key. An invalid glob raises `GlobError` here.
     """
 
     prefix: str = ""
@@ -22,6 +22,15 @@ class Filter:
     min_size: int | None = None
     max_size: int | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.glob is not None:
+            _glob(self.glob)
+
+    @property
+    def only_by_prefix_and_suffix(self) -> bool:
+        """Whether prefix and suffix alone tell which objects pass."""
+        return self.glob is None and self.min_size is None and self.max_size is None and not self.tags
 
     @property
     def looks_at_object(self) -> bool:
@@ -34,7 +43,7 @@ class Filter:
             return Reason.FILTERED_BY_PREFIX
         if not key.endswith(self.suffix):
             return Reason.FILTERED_BY_SUFFIX
-        if self.glob is not None and not _pattern(self.glob).fullmatch(key):
+        if self.glob is not None and not _glob(self.glob).matches(key):
             return Reason.FILTERED_BY_GLOB
         return None
 
@@ -49,24 +58,6 @@ class Filter:
         return None
 
 
-_GLOB_TOKEN = re.compile(
-    r"(?P<any>\*\*)|(?P<run>\*)|(?P<one>\?)|\[(?P<not>!?)(?P<set>[^]]+)]|(?P<literal>.)", re.DOTALL
-)
-
-
 @cache
-def _pattern(glob: str) -> re.Pattern[str]:
-    return re.compile("".join(map(_translated, _GLOB_TOKEN.finditer(glob))), re.DOTALL)
-
-
-def _translated(token: re.Match[str]) -> str:
-    if token["any"]:
-        return ".*"
-    if token["run"]:
-        return "[^/]*"
-    if token["one"]:
-        return "[^/]"
-    if token["set"]:
-        members = re.sub(r"([\\\[\]^&~|])", r"\\\1", token["set"])
-        return f"[{'^/' if token['not'] else ''}{members}]"
-    return re.escape(token["literal"])
+def _glob(text: str) -> Glob:
+    return Glob(text)

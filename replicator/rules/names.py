@@ -13,12 +13,12 @@ RESERVED_PREFIX = ".replicator/"
 
 def require_valid_name(destination: DestinationName) -> None:
     """Raises `Permanent(destination_name_invalid)` when Cloud Storage cannot hold an object of this name."""
-    if problem := _problem_with(destination.name):
+    if problem := problem_with_name(destination.name):
         raise Permanent(Reason.DESTINATION_NAME_INVALID, problem)
 
 
-def _problem_with(name: str) -> str | None:
-    """Cloud Storage's naming rules (https://cloud.google.com/storage/docs/objects#naming), in words."""
+def problem_with_name(name: str) -> str | None:
+    """What Cloud Storage has against a name (https://cloud.google.com/storage/docs/objects#naming), in words."""
     try:
         encoded = name.encode()
     except UnicodeEncodeError:

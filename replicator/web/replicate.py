@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
 from werkzeug.wrappers import Request, Response
 
@@ -11,7 +12,7 @@ from replicator.errors import ReplicationError
 from replicator.events import decode_json, looks_like_event, parse_document
 from replicator.model import Failure, IgnoredEvent, Notice
 from replicator.reasons import Reason
-from replicator.telemetry import Occasion, log_ignored, log_unexpected
+from replicator.telemetry import Occasion, describe_request, log_ignored, log_unexpected
 from replicator.web.answers import acknowledged, direct_answer, error_answer, error_status, json_answer
 from replicator.web.batch import BatchDoor
 from replicator.web.calls import Calls
@@ -56,7 +57,8 @@ class ReplicateDoors:
         """Readiness: whether each bucket of the rules can be used."""
         checks = self._engine().checks()
         with ThreadPoolExecutor(len(checks)) as pool:  # one that hangs must not hide the others
-            found = dict(zip(checks, pool.map(_verdict, checks.values()), strict=True))
+            running = {uri: pool.submit(copy_context().run, _verdict, check) for uri, check in checks.items()}
+            found = {uri: future.result() for uri, future in running.items()}
         ready = all(verdict == "ok" for verdict in found.values())
         return json_answer(200 if ready else 503, {"status": "ready" if ready else "not ready", "checks": found})
 
@@ -74,20 +76,25 @@ class ReplicateDoors:
         return self._follow(decode_json(read_body(request)))
 
     def _follow(self, document: object) -> Response:
-        notices, attempt = parse_document(document), _delivery_attempt(document)
+        describe_request(message_id=_message_id(document), delivery_attempt=_delivery_attempt(document))
         deadline = self._calls.new_deadline()
-        failures = [failure for notice in notices for failure in self._follow_notice(notice, attempt, deadline)]
+        failures = [error for notice in parse_document(document) for error in self._follow_notice(notice, deadline)]
         # The status matters to people only: whatever it is, Pub/Sub delivers the message as a whole again.
         return error_answer(max(failures, key=error_status)) if failures else acknowledged()
 
-    def _follow_notice(
-        self, notice: Notice, delivery_attempt: int | None, deadline: Callable[[], Deadline]
-    ) -> list[ReplicationError]:
+    def _follow_notice(self, notice: Notice, deadline: Callable[[], Deadline]) -> list[ReplicationError]:
         if isinstance(notice, IgnoredEvent):
-            log_ignored(notice, Occasion("event", delivery_attempt=delivery_attempt))
+            log_ignored(notice, Occasion("event"))
             return []
-        results = self._calls.replicate(notice.source, Occasion("event", notice, delivery_attempt), deadline)
+        results = self._calls.replicate(notice.source, Occasion("event", notice), deadline)
         return [result.error for result in results if isinstance(result, Failure)]
+
+
+def _message_id(document: object) -> str | None:
+    """Pub/Sub's id of this message, if it looks like one."""
+    message = document.get("message") if isinstance(document, Mapping) else None
+    given = message.get("messageId") if isinstance(message, Mapping) else None
+    return given if isinstance(given, str) and given.isascii() and given.isalnum() and len(given) <= 64 else None
 
 
 def _delivery_attempt(document: object) -> int | None:

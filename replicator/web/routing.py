@@ -8,7 +8,7 @@ from werkzeug.wrappers import Request, Response
 
 from replicator.errors import Permanent, ReplicationError
 from replicator.reasons import Reason
-from replicator.telemetry import Occasion, log_error, log_unexpected
+from replicator.telemetry import describe_request, log_error, log_unexpected, request_scope
 from replicator.web.answers import error_answer, problem
 
 Handler = Callable[..., Response]
@@ -33,8 +33,13 @@ class Router:
         self._handlers = handlers
 
     def __call__(self, request: Request) -> Response:
+        with request_scope(request.headers.get("traceparent"), request.headers.get("X-Cloud-Trace-Context")):
+            return self._answer(request)
+
+    def _answer(self, request: Request) -> Response:
         try:
             endpoint, named = self._routes.bind("", path_info=_path(request)).match(method=request.method)
+            describe_request(door=" ".join(endpoint))
             return self._handlers[endpoint](request, **named)
         except (NotFound, RequestRedirect):
             return error_answer(Permanent(Reason.ROUTE_UNKNOWN))
@@ -43,7 +48,7 @@ class Router:
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
             return response
         except ReplicationError as error:
-            log_error(error, Occasion(request.path))
+            log_error(error)
             return error_answer(error)
         except Exception as error:  # the last edge: the framework would show the error's text
             log_unexpected(error)

@@ -19,6 +19,9 @@ from replicator.adapters.gcs import GcsDestination
 from replicator.adapters.pubsub import PubsubPublisher
 from replicator.adapters.s3 import S3Source
 from replicator.adapters.secrets import SecretManagerKeys
+from replicator.errors import Transient
+from replicator.reasons import Reason
+from replicator.rules import parse_rules
 from replicator.settings import ConfigurationError, EngineSettings, IngestSettings, ReplicateSettings
 from replicator.transfer import Unwatched
 
@@ -89,6 +92,123 @@ def test_the_configuration_may_be_in_a_file(tmp_path):
     (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in REPLICATE.items()))
     with patch.dict(os.environ):
         bootstrap.check_configuration()
+
+
+# --- Rules ------------------------------------------------------------------------------------------------------------
+
+RULES = """
+rules:
+  - {id: images, source: {bucket: media}, destination: {bucket: media-replica}}
+  - {id: logs, source: {bucket: logs}, destination: {bucket: logs-replica}}
+"""
+SECRET = "projects/p/secrets/rules"
+
+
+class FakeSecretManager:
+    """Secret Manager's client; `data` is the payload. Counts the reads, and remembers that it was closed."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.reads, self.closed = data, 0, False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.closed = True
+
+
+@pytest.fixture
+def secret_manager(monkeypatch):
+    from replicator.adapters import secrets
+
+    manager = FakeSecretManager(RULES.encode())
+
+    def read(client, resource):
+        client.reads += 1
+        if not manager.data:
+            raise Transient(Reason.CREDENTIALS_UNAVAILABLE, "the secret cannot be read: Forbidden")
+        return manager.data
+
+    monkeypatch.setattr(secrets, "connect_without_threads", lambda: manager)
+    monkeypatch.setattr(secrets, "read_secret", read)
+    yield manager
+    bootstrap._read_rules.cache_clear()
+
+
+def test_rules_are_given_as_text_as_a_file_or_as_a_secret(monkeypatch, tmp_path, secret_manager):
+    (tmp_path / "rules.yaml").write_text(RULES)
+    expected = parse_rules(RULES)
+    environment(monkeypatch, {"AUTH": "iam", "STORAGE_EMULATOR_HOST": "http://127.0.0.1:1", "AWS_REGION": "eu-west-1"})
+    one_line = "rules: [{id: images, source: {bucket: media}, destination: {bucket: media-replica}}]"
+    for given in (RULES, "rules.yaml", str(tmp_path / "rules.yaml"), SECRET):
+        monkeypatch.setenv("REPLICATION_RULES", given)
+        bootstrap.check_configuration()
+        assert bootstrap.load_rules(ReplicateSettings.load()) == expected
+    for given in (one_line, one_line.removeprefix("rules: ")):
+        monkeypatch.setenv("REPLICATION_RULES", given)
+        assert bootstrap.load_rules(ReplicateSettings.load()).rules == expected.rules[:1]
+    assert bootstrap.build_engine(ReplicateSettings.load(), 1).rules.rules == expected.rules[:1]
+    assert secret_manager.closed
+
+
+def test_rules_are_read_once_for_a_process(monkeypatch, secret_manager):
+    environment(monkeypatch, {"AUTH": "iam", "REPLICATION_RULES": SECRET})
+    bootstrap.check_configuration()
+    secret_manager.data = b"something else"
+    bootstrap.check_configuration()
+    assert len(bootstrap.load_rules(ReplicateSettings.load()).rules) == 2
+    assert secret_manager.reads == 1
+
+
+def test_the_other_variables_are_one_rule(monkeypatch):
+    environment(monkeypatch, REPLICATE)
+    [rule] = bootstrap.load_rules(ReplicateSettings.load()).rules
+    assert (rule.id, rule.source_buckets, rule.destination_bucket) == ("default", {"source"}, "replica")
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        (RULES.replace("media-replica", "Do_Not_Show"), 'rule "images": destination.bucket: is not the bare name'),
+        ("[{id: images}]", 'rule "images": source: is required; rule "images": destination: is required'),
+        ("rules:\n- [", "line 2: not valid YAML"),
+        ("do-not-show.yaml", "the file cannot be read: No such file or directory"),
+        ("/", "the file cannot be read: Is a directory"),
+        ("x" * 5000, "the file cannot be read: File name too long"),
+        ("/dev/zero", "the document is larger than 256 KiB"),
+        (SECRET, "the secret cannot be read: Forbidden"),
+    ],
+)
+def test_rules_that_cannot_be_used_stop_the_process_naming_the_rule_and_the_field(
+    monkeypatch, secret_manager, given, problem
+):
+    secret_manager.data = b""
+    environment(monkeypatch, {"AUTH": "iam", "REPLICATION_RULES": given})
+    with pytest.raises(SystemExit) as stopped:
+        bootstrap.check_configuration()
+    assert str(stopped.value.code).startswith(f"configuration: REPLICATION_RULES: {problem}")
+    assert "show" not in str(stopped.value.code).lower()
+
+
+def test_the_server_does_not_start_on_rules_that_cannot_be_used(tmp_path):
+    """Gunicorn reads this module in its master: a worker that exits would be started again and again."""
+    done = subprocess.run(
+        [sys.executable, "-c", "import replicator.server"],
+        cwd=tmp_path,
+        env={
+            "PYTHONPATH": str(ROOT),
+            "PATH": "",
+            "AUTH": "iam",
+            "REPLICATION_RULES": '[{"id": "images", "source": {}}]',
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith('configuration: REPLICATION_RULES: rule "images": source: one of bucket and buckets')
+    assert "Traceback" not in done.stderr
 
 
 # --- Laziness ---------------------------------------------------------------------------------------------------------
@@ -209,7 +329,7 @@ def test_the_command_line_has_the_service_s_rules_and_its_own_progress_and_needs
     environment(monkeypatch, {**REPLICATE, "AUTH": "", "STORAGE_EMULATOR_HOST": "http://127.0.0.1:1"})
     progress = Unwatched()
     engine = bootstrap.command_line_engine(progress)
-    assert engine.rules == EngineSettings.load().rules
+    assert engine.rules == bootstrap.load_rules(EngineSettings.load())
     assert engine.reconciler.transfer.progress is progress
 
 

@@ -91,3 +91,11 @@ def test_decisions_are_numbered_and_at_most_a_page():
     assert [record.name[:3] for record in records] == [f"{number:03}" for number in range(1, len(records) + 1)]
     for record in records:
         assert len(record.read_text().splitlines()) <= 60, record.name
+
+
+def test_every_test_that_the_table_of_features_names_exists():
+    source = (ROOT / "tests/service/test_features.py").read_text()
+    existing = set(re.findall(r"^def (test_\w+)", source, re.MULTILINE))
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/features.md").read_text()))
+    assert named <= existing
+    assert len(named) > 15

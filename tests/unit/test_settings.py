@@ -235,6 +235,38 @@ def test_a_wrong_value_is_an_error_that_names_the_variable_and_never_the_value(m
         assert len(value) < 6 or value not in str(wrong.value)
 
 
+# --- One rule or several ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"SOURCE_S3_BUCKETS": "source"},
+        {"TARGET_GCS_BUCKET": "replica"},
+        {"GCS_BUCKET_NAME": "replica"},
+        {"DELETES": "ignore"},
+        {"FOREIGN": "overwrite"},
+    ],
+    ids=repr,
+)
+def test_rules_leave_no_room_for_the_variables_of_the_one_rule(monkeypatch, more):
+    given = {"SOURCE_S3_BUCKETS": "", "TARGET_GCS_BUCKET": "", "REPLICATION_RULES": "rules.yaml", **more}
+    variable = "TARGET_GCS_BUCKET" if "GCS_BUCKET_NAME" in more else next(iter(more))
+    with pytest.raises(ConfigurationError, match=f"^{variable}: not together with REPLICATION_RULES"):
+        replicate(monkeypatch, **given)
+
+
+def test_with_rules_nothing_else_is_needed_and_the_environment_describes_none(monkeypatch):
+    settings = replicate(monkeypatch, SOURCE_S3_BUCKETS="", TARGET_GCS_BUCKET="", REPLICATION_RULES="rules.yaml")
+    assert (settings.replication_rules, settings.rules) == ("rules.yaml", None)
+
+
+@pytest.mark.parametrize("missing", ["SOURCE_S3_BUCKETS", "TARGET_GCS_BUCKET"])
+def test_half_of_the_one_rule_is_none(monkeypatch, missing):
+    with pytest.raises(ConfigurationError, match=f"^{missing}: required without REPLICATION_RULES$"):
+        replicate(monkeypatch, **{missing: ""})
+
+
 # --- Never open by accident -------------------------------------------------------------------------------------------
 
 

@@ -67,7 +67,8 @@ class Fault:
     """What to do to which requests. A request meets at most one fault: the first that matches.
 
     `path` is a regular expression, searched for in the path and query as they were sent (percent-encoded).
-    The first `skip` matching requests go through; after that `times` are hit (None: all of them).
+    The first `skip` matching requests go through; of the rest each `every`-th is hit, beginning with the first of them,
+    and `times` in all (None: for ever).
     """
 
     action: Action
@@ -75,6 +76,7 @@ class Fault:
     path: str = ""
     upload: UploadKind | None = None
     skip: int = 0
+    every: int = 1
     times: int | None = 1
 
     def matches(self, method: str, target: str, upload: UploadKind | None) -> bool:
@@ -87,14 +89,17 @@ class Fault:
 class _Armed:
     fault: Fault
     seen: int = field(default=0)
+    struck: int = field(default=0)
 
     def strikes(self) -> bool:
         self.seen += 1
-        return self.seen > self.fault.skip
+        strikes = self.seen > self.fault.skip and (self.seen - self.fault.skip - 1) % self.fault.every == 0
+        self.struck += strikes
+        return strikes
 
     @property
     def spent(self) -> bool:
-        return self.fault.times is not None and self.seen >= self.fault.skip + self.fault.times
+        return self.fault.times is not None and self.struck >= self.fault.times
 
 
 class Faults:
@@ -103,6 +108,7 @@ class Faults:
     def __init__(self) -> None:
         self._lock = Lock()
         self._armed: list[_Armed] = []
+        self._struck = 0
 
     def add(self, fault: Fault) -> None:
         with self._lock:
@@ -111,6 +117,12 @@ class Faults:
     def clear(self) -> None:
         with self._lock:
             self._armed.clear()
+
+    @property
+    def struck(self) -> int:
+        """How many requests met a fault so far."""
+        with self._lock:
+            return self._struck
 
     @property
     def pending(self) -> list[Fault]:
@@ -123,6 +135,7 @@ class Faults:
         with self._lock:
             for armed in self._armed:
                 if armed.fault.matches(method, target, upload) and armed.strikes():
+                    self._struck += 1
                     if armed.spent:
                         self._armed.remove(armed)
                     return armed.fault.action

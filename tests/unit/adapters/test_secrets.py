@@ -1,17 +1,27 @@
 """AWS keys from Secret Manager: which payloads are understood, when they are read, and what is never said of them."""
 
+import base64
 import json
 import traceback
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
+from threading import Event, Thread
 from types import SimpleNamespace
 
+import google.auth
 import google_crc32c
 import pytest
+import requests
 from google.api_core import exceptions as api
 from google.auth import exceptions as auth
+from google.auth.credentials import AnonymousCredentials
+from google.cloud.secretmanager_v1 import SecretManagerServiceClient
+from google.cloud.secretmanager_v1.services.secret_manager_service.transports.rest import (
+    SecretManagerServiceRestTransport,
+)
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Request, Response
 
-from replicator.adapters.secrets import SecretManagerKeys, parse_keys
+from replicator.adapters.secrets import SecretManagerKeys, connect_without_threads, parse_keys, read_secret
 from replicator.errors import Transient
 from replicator.model import AwsKeys
 from replicator.reasons import Reason
@@ -309,3 +319,73 @@ def assert_says_nothing_of_the_keys(error: Transient) -> None:
 
 def test_printed_keys_show_the_id_only():
     assert repr(NEW) == "AwsKeys(access_key_id='AKIANEW')"
+
+
+# --- Any secret -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def over_http():
+    """Secret Manager's REST door, which answers `status`, and the client that reads before a fork."""
+    answers = {"status": 200, "data": b"rules: []", "checksum": google_crc32c.value(b"rules: []"), "paths": []}
+
+    def answer(request: Request) -> Response:
+        answers["paths"].append(request.path)
+        encoded = base64.b64encode(answers["data"]).decode()
+        found = {"payload": {"data": encoded, "dataCrc32c": str(answers["checksum"])}}
+        problem = {"error": {"code": answers["status"], "message": SECRET}}
+        return Response(json.dumps(found if answers["status"] == 200 else problem), answers["status"])
+
+    server = make_server("127.0.0.1", 0, Request.application(answer), threaded=True)
+    thread = Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    transport = SecretManagerServiceRestTransport(
+        host=f"http://127.0.0.1:{server.server_port}", credentials=AnonymousCredentials(), url_scheme="http"
+    )
+    try:
+        with SecretManagerServiceClient(transport=transport) as client:
+            yield client, answers
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_secret_is_read_through_the_transport_that_survives_a_fork(over_http):
+    client, answers = over_http
+    assert read_secret(client, RESOURCE) == b"rules: []"
+    assert read_secret(client, f"{RESOURCE}/versions/7") == b"rules: []"
+    assert answers["paths"] == [f"/v1/{RESOURCE}/versions/{version}:access" for version in ("latest", "7")]
+
+
+@pytest.mark.parametrize(
+    "broken", [{"status": 400}, {"status": 403}, {"status": 404}, {"checksum": 7}, {"data": SECRET.encode()}], ids=repr
+)
+def test_a_secret_that_cannot_be_read_is_an_error_that_says_nothing_of_it(over_http, broken):
+    client, answers = over_http
+    answers.update(broken)
+    with pytest.raises(Transient) as unreadable:
+        read_secret(client, RESOURCE)
+    assert unreadable.value.reason is Reason.CREDENTIALS_UNAVAILABLE
+    assert SECRET not in f"{unreadable.value} {unreadable.value.detail}"
+
+
+def test_a_server_that_is_not_there_is_an_error_in_time(manager, monkeypatch):
+    for error in (requests.ConnectionError("x"), requests.Timeout("x"), auth.RefreshError("x")):
+        manager.data = error
+        with pytest.raises(Transient, match=f"cannot be read: {type(error).__name__}"):
+            read_secret(manager, RESOURCE)
+
+
+def test_without_google_credentials_there_is_no_client_and_no_channel(monkeypatch):
+    monkeypatch.setattr(google.auth, "default", _no_credentials)
+    with pytest.raises(Transient) as refused:
+        connect_without_threads()
+    assert refused.value.reason is Reason.CREDENTIALS_UNAVAILABLE
+    monkeypatch.setattr(google.auth, "default", lambda **_: (AnonymousCredentials(), "p"))
+    with connect_without_threads() as client:
+        assert client.transport.kind == "rest"
+
+
+def _no_credentials(**_: object):
+    raise auth.DefaultCredentialsError("none")

@@ -42,3 +42,13 @@ def test_stopping_wakes_whoever_waits():
         timer.start()
         assert not deliveries.settle(30)
         timer.join()
+
+
+def test_what_is_not_done_with_is_counted():
+    deliveries = Recorded({"a": 1, "b": 1})
+    deliveries.add("a")
+    deliveries.add("b")
+    assert deliveries.unfinished == 2
+    with deliveries:
+        assert deliveries.settle(5)
+    assert deliveries.unfinished == 0

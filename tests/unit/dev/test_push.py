@@ -104,3 +104,18 @@ def test_no_more_messages_than_allowed_are_out_at_once(reports):
             push.add(MESSAGE)
         assert push.settle(5)
         assert there.most_at_once == 3
+
+
+def test_dead_letters_can_be_delivered_again(reports):
+    with (
+        endpoint(500, 500, 204) as there,
+        PushSubscription(there.url, reports.append, backoff=AT_ONCE, max_attempts=2) as push,
+    ):
+        push.add(MESSAGE)
+        assert push.settle(5)
+        assert push.dead_letters == (MESSAGE,)
+        assert push.replay() == 1
+        assert push.settle(5)
+        assert len(there.requests) == 3
+        assert push.dead_letters == ()
+        assert push.replay() == 0

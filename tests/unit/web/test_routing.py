@@ -115,7 +115,7 @@ def test_an_error_becomes_its_answer_and_one_line(client, caplog, path, status, 
     answer = client.get(path)
     assert (answer.status_code, answer.json["reason"]) == (status, reason)
     (line,) = caplog.records
-    assert (line.json_fields["reason"], line.json_fields["door"]) == (reason, path)
+    assert (line.json_fields["reason"], line.json_fields["door"]) == (reason, f"GET {path}")
 
 
 @pytest.mark.parametrize("path", ["/unexpected", "/moved"])

@@ -59,6 +59,13 @@ def test_a_fault_can_wait_and_repeat(server: CloudStorageServer, gcs: Endpoint) 
     assert server.faults.pending == []
 
 
+def test_a_fault_can_hit_every_second_request(server: CloudStorageServer, gcs: Endpoint) -> None:
+    server.faults.add(Fault(Answer(429), skip=1, every=2, times=2))
+    assert [gcs.insert("a", DATA).status_code for _ in range(6)] == [200, 429, 200, 429, 200, 200]
+    assert server.faults.pending == []
+    assert server.faults.struck == 2
+
+
 def test_a_fault_without_a_number_lasts_until_it_is_cleared(server: CloudStorageServer, gcs: Endpoint) -> None:
     server.faults.add(Fault(Answer(500), times=None))
     assert {gcs.insert("a", DATA).status_code for _ in range(5)} == {500}

@@ -1,0 +1,18 @@
+from replicator.dev.page.outcome import shown
+from replicator.reasons import Reason
+
+
+def test_an_outcome_has_its_reason_explained_and_a_time():
+    fields = shown({"result": "created", "reason": "destination_absent", "bytes": 0, "checked": "CRC32C"})
+    assert fields.pop("at") > 0
+    assert fields == {
+        "result": "created",
+        "reason": "destination_absent",
+        "bytes": 0,
+        "explanation": Reason.DESTINATION_ABSENT.explanation,
+    }
+
+
+def test_every_field_may_be_absent_and_a_reason_unknown():
+    assert shown({})["explanation"] == ""
+    assert shown({"reason": "of a later version"})["explanation"] == ""
