@@ -62,8 +62,8 @@ class CommandLine:
         command = [sys.executable, *program, *arguments]
         return subprocess.Popen(command, cwd=self.folder, env=self.variables, text=True, **streams)
 
-    def replica(self, name: str) -> bytes | None:
-        url = f"{self.storage.url}/storage/v1/b/replica-bucket/o/{requests.utils.quote(name, safe='')}"
+    def replica(self, name: str, bucket: str = "replica-bucket") -> bytes | None:
+        url = f"{self.storage.url}/storage/v1/b/{bucket}/o/{requests.utils.quote(name, safe='')}"
         answer = requests.get(url, params={"alt": "media"}, timeout=60)
         return answer.content if answer.ok else None
 
@@ -76,7 +76,7 @@ def line(s3_url, tmp_path) -> Iterator[CommandLine]:
     s3 = s3_client(s3_url)
     s3.create_bucket(Bucket="source-bucket")
     s3.put_object(Bucket="source-bucket", Key="hello.txt", Body=b"Hello")
-    with cloud_storage("replica-bucket") as storage:
+    with cloud_storage("replica-bucket", "archive-bucket") as storage:
         variables = {
             **environment.inherited(),
             **AWS,
@@ -180,6 +180,44 @@ def test_the_configuration_may_be_in_a_file(line):
     (line.folder / ".env").write_text("SOURCE_S3_BUCKETS=source-bucket\nTARGET_GCS_BUCKET=replica-bucket\n")
     del line.variables["SOURCE_S3_BUCKETS"], line.variables["TARGET_GCS_BUCKET"]
     assert line.run("copy", "-q", HELLO) == (0, "", "")
+
+
+RULES = """
+rules:
+  - id: large
+    source: {buckets: [source-bucket]}
+    destination: {bucket: missing-bucket}
+    filter: {min_size: 100}
+    priority: 2
+  - id: reports
+    source: {buckets: [source-bucket], prefix: reports/}
+    destination: {bucket: archive-bucket, prefix: r/}
+    priority: 1
+  - id: everything
+    source: {buckets: [source-bucket]}
+    destination: {bucket: replica-bucket}
+"""
+
+
+def test_three_rules_with_different_destinations_are_explained(line):
+    (line.folder / "rules.yaml").write_text(RULES)
+    del line.variables["SOURCE_S3_BUCKETS"], line.variables["TARGET_GCS_BUCKET"]
+    line.variables["REPLICATION_RULES"] = "rules.yaml"
+    code, out, err = line.run("explain", HELLO)
+    assert (code, err) == (0, "")
+    assert "large (priority 2)  does not apply: filtered_by_size: 5 bytes, of at least 100\n" in out
+    assert "reports (priority 1)  does not apply: filtered_by_prefix: the key does not begin with 'reports/'\n" in out
+    assert "everything (priority 0)  applies, to gs://replica-bucket/hello.txt\n" in out
+    assert "would be created: destination_absent" in out
+    assert line.run("copy", HELLO)[0] == 0
+    assert line.replica("hello.txt") == b"Hello"
+    line.s3.put_object(Bucket="source-bucket", Key="reports/1", Body=bytes(100))
+    code, out, err = line.run("copy", "s3://source-bucket/reports/1")
+    assert code == 1
+    assert err.startswith(
+        "failed    s3://source-bucket/reports/1 -> gs://missing-bucket/reports/1  destination_bucket_n"
+    )
+    assert line.replica("r/1", "archive-bucket") == line.replica("reports/1") == bytes(100)
 
 
 LOGGING_LIBRARY = """
