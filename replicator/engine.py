@@ -6,16 +6,20 @@ from contextvars import copy_context
 from dataclasses import dataclass, replace
 from functools import partial
 from time import sleep
+from typing import TypeVar
 
 import tenacity
 
 from replicator.deadline import Deadline
 from replicator.errors import DestinationMoved, Permanent, ReplicationError, Transient
-from replicator.model import DestinationName, Failure, Outcome, Result, SourceKey
+from replicator.explain import Explanation, explain
+from replicator.model import DestinationName, DestinationObject, Failure, Outcome, Result, SourceKey
 from replicator.reasons import Reason
 from replicator.reconcile import Reconciler
-from replicator.rules import Assignment, RuleSet
+from replicator.rules import Assignment, RuleSet, require_valid_name
 from replicator.status import Status, status_of
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,18 @@ class Engine:
         self._require_destination_bucket(name)
         return status_of(name, self.reconciler.destination, self.reconciler.source, self.rules)
 
+    def explain(self, key: SourceKey) -> Explanation:
+        """What each rule says of `key`, what both sides hold, and what `replicate` would do now. Writes nothing.
+
+        Where no rule is for the key, neither side is read. What cannot be read is part of the explanation.
+        """
+        destinations = {
+            assignment.destination: _seen(partial(self._find, assignment.destination))
+            for assignment in self.rules.assignments(key)
+        }
+        source = _seen(partial(self.reconciler.source.stat, key)) if destinations else None
+        return explain(key, source, destinations, self.rules)
+
     def delete(self, name: DestinationName, if_generation: int | None = None) -> Outcome:
         """Deletes a replica because somebody asks for it, if it is at `if_generation`, or else as it is now.
 
@@ -140,6 +156,17 @@ class Engine:
             unexpected.__cause__ = error
             return Failure(unexpected, key, assignment.destination)
 
+    def _find(self, name: DestinationName) -> DestinationObject | None:
+        require_valid_name(name)
+        return self.reconciler.destination.stat(name)
+
     def _require_destination_bucket(self, name: DestinationName) -> None:
         if name.bucket not in self.rules.destination_buckets:
             raise Permanent(Reason.BUCKET_NOT_IN_RULES)
+
+
+def _seen(look: Callable[[], T]) -> T | ReplicationError:
+    try:
+        return look()
+    except ReplicationError as error:
+        return error

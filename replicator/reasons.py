@@ -17,14 +17,18 @@ class Reason(StrEnum):
         member.explanation = explanation
         return member
 
+    def explained(self, detail: str = "") -> str:
+        """The explanation, and in brackets what there is to add."""
+        return f"{self.explanation} ({detail})" if detail else self.explanation
+
     # Outcomes
-    DESTINATION_ABSENT = "destination_absent", "The destination object did not exist and was created."
-    SOURCE_CHANGED = "source_changed", "The source object had changed and was copied again."
-    FOREIGN_OVERWRITTEN = "foreign_overwritten", "A destination object without our receipt was overwritten by the rule."
-    METADATA_CHANGED = "metadata_changed", "Only the source's metadata had changed; no bytes were moved."
-    ADOPTED = "adopted", "A destination object without our receipt holds the same bytes and now has a receipt."
+    DESTINATION_ABSENT = "destination_absent", "There was no destination object."
+    SOURCE_CHANGED = "source_changed", "The source object has changed since it was copied."
+    FOREIGN_OVERWRITTEN = "foreign_overwritten", "The rule overwrites a destination object without our receipt."
+    METADATA_CHANGED = "metadata_changed", "Only the source's metadata has changed; no bytes are moved."
+    ADOPTED = "adopted", "A destination object without our receipt holds the same bytes, and gets one."
     IN_SYNC = "in_sync", "The destination already holds this state of the source."
-    SOURCE_DELETED = "source_deleted", "The source object is gone and its replica was deleted by the rule."
+    SOURCE_DELETED = "source_deleted", "The source object is gone; the rule deletes its replica."
     DELETES_IGNORED = "deletes_ignored", "The source object is gone; the rule keeps its replica."
     FOREIGN_KEPT = "foreign_kept", "The destination object has no receipt of ours and is kept."
     DELETED_ON_REQUEST = "deleted_on_request", "Somebody asked for the replica's deletion."

@@ -115,14 +115,12 @@ class Reconciler:
     def foresee(self, key: SourceKey, assignment: Assignment) -> Outcome:
         """What `reconcile` would do now. Writes nothing; raises what it would raise before it wrote."""
         require_valid_name(assignment.destination)
-        return replace(_announced(self._look(key, assignment), key, assignment), dry_run=True)
+        destination = self.destination.stat(assignment.destination)
+        return foreseen(key, assignment, destination, self.source.stat(key), self.rules)
 
     def _look(self, key: SourceKey, assignment: Assignment) -> Look:
         destination = self.destination.stat(assignment.destination)
-        source = self.source.stat(key)
-        rule, filtered = assignment.rule_for(source)
-        action = Nothing(Result.IGNORED, filtered) if filtered else decide(key, destination, source, rule, self.rules)
-        return Look(destination, source, rule, action)
+        return _judged(key, assignment, destination, self.source.stat(key), self.rules)
 
     def _carry_out(self, look: Look, key: SourceKey, assignment: Assignment, deadline: Deadline) -> Outcome:
         """Raises `Moved` when what the decision rests on no longer holds; nothing was written then."""
@@ -141,6 +139,30 @@ class Reconciler:
                 return replace(done, generation=None)
             case Nothing():
                 return done
+
+
+def foreseen(
+    key: SourceKey,
+    assignment: Assignment,
+    destination: DestinationObject | None,
+    source: SourceObject | None,
+    rules: RuleSet,
+) -> Outcome:
+    """What an attempt would come to that saw both sides like this. Pure; raises as `decide`."""
+    look = _judged(key, assignment, destination, source, rules)
+    return replace(_announced(look, key, assignment), dry_run=True)
+
+
+def _judged(
+    key: SourceKey,
+    assignment: Assignment,
+    destination: DestinationObject | None,
+    source: SourceObject | None,
+    rules: RuleSet,
+) -> Look:
+    rule, filtered = assignment.rule_for(source)
+    action = Nothing(Result.IGNORED, filtered) if filtered else decide(key, destination, source, rule, rules)
+    return Look(destination, source, rule, action)
 
 
 def _announced(look: Look, key: SourceKey, assignment: Assignment) -> Outcome:

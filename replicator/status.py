@@ -1,9 +1,10 @@
 """Whether a destination object is in sync, and the receipt that says so."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from replicator.errors import Permanent
-from replicator.model import DestinationName, DestinationObject
+from replicator.model import DestinationName, DestinationObject, Receipt
 from replicator.ports import Destination, Source
 from replicator.reasons import Reason
 from replicator.receipt import holds, holds_bytes_of
@@ -40,3 +41,35 @@ def status_of(name: DestinationName, destination_side: Destination, source_side:
     if holds(found.receipt, source):
         return Status(found, Reason.IN_SYNC)
     return Status(found, Reason.METADATA_CHANGED if holds_bytes_of(found.receipt, source) else Reason.SOURCE_CHANGED)
+
+
+def status_fields(status: Status) -> dict[str, Any]:
+    """A status as answers show it."""
+    return {
+        "destination": str(status.destination.name),
+        "in_sync": status.in_sync,
+        "reason": str(status.reason),
+        "detail": status.reason.explanation,
+        **object_fields(status.destination),
+    }
+
+
+def object_fields(found: DestinationObject) -> dict[str, Any]:
+    """A destination object as answers show it."""
+    return {
+        "generation": str(found.generation),
+        "size": found.size,
+        "receipt": receipt_fields(found.receipt) if found.receipt else None,
+    }
+
+
+def receipt_fields(receipt: Receipt) -> dict[str, Any]:
+    """A receipt as answers show it."""
+    return {
+        "source": str(receipt.source),
+        "etag": receipt.etag,
+        "version_id": receipt.version_id,
+        "last_modified": receipt.last_modified.isoformat(),
+        "size": receipt.size,
+        "checked": receipt.checked,
+    }

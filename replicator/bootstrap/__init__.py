@@ -4,8 +4,16 @@ Clients are built when a process first needs them, never at import: gunicorn may
 clients nor threads survive a fork.
 """
 
-from replicator.bootstrap.configuration import check_configuration
-from replicator.bootstrap.engine import build_engine, build_publisher
+from replicator.bootstrap.configuration import check_configuration, configured_target
+from replicator.bootstrap.engine import build_engine, build_publisher, command_line_engine
 from replicator.bootstrap.targets import ingest_doors, replicate_doors
 
-__all__ = ["build_engine", "build_publisher", "check_configuration", "ingest_doors", "replicate_doors"]
+__all__ = [
+    "build_engine",
+    "build_publisher",
+    "check_configuration",
+    "command_line_engine",
+    "configured_target",
+    "ingest_doors",
+    "replicate_doors",
+]

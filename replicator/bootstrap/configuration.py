@@ -21,16 +21,23 @@ from replicator.settings import (
 
 def check_configuration() -> None:
     """Stops the process, naming the variable, when the target that it is to run is not configured."""
-    load_env_file()
     try:
-        if ServerSettings.load().function_target is Target.INGEST:
-            google_identity(IngestSettings.load())
-        else:
-            settings = ReplicateSettings.load()
-            google_identity(settings)
-            load_rules(settings)
+        configured_target()
     except ConfigurationError as error:
         raise SystemExit(f"configuration: {error}") from None
+
+
+def configured_target() -> Target:
+    """The target that this process is to run. Raises `ConfigurationError` when that is not configured."""
+    load_env_file()
+    target = ServerSettings.load().function_target
+    if target is Target.INGEST:
+        google_identity(IngestSettings.load())
+    else:
+        settings = ReplicateSettings.load()
+        google_identity(settings)
+        load_rules(settings)
+    return target
 
 
 def google_identity(settings: Settings) -> GoogleIdentity:

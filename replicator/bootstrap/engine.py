@@ -6,8 +6,11 @@ from replicator.bootstrap.source import build_source
 from replicator.engine import Engine, RetryPolicy
 from replicator.ports import Progress, Publisher
 from replicator.reconcile import Reconciler
-from replicator.settings import EngineSettings, IngestSettings
+from replicator.settings import EngineSettings, IngestSettings, load_env_file
 from replicator.transfer import Transfer, Unwatched
+
+COMMAND_LINE_CONCURRENCY = 16
+"""Destinations that one command keeps connections for; of more, some connections are opened anew."""
 
 
 def build_engine(settings: EngineSettings, concurrency: int, progress: Progress | None = None) -> Engine:
@@ -26,6 +29,12 @@ def build_engine(settings: EngineSettings, concurrency: int, progress: Progress 
     transfer = Transfer(source, destination, settings.chunk_size, progress or Unwatched())
     retry = RetryPolicy(settings.max_retries, settings.retry_delay, settings.retry_backoff)
     return Engine(rules, Reconciler(source, destination, transfer, rules), retry, settings.deadline_seconds)
+
+
+def command_line_engine(progress: Progress | None) -> Engine:
+    """The engine of one command: the settings and rules of the service. Raises `ConfigurationError`."""
+    load_env_file()
+    return build_engine(EngineSettings.load(), COMMAND_LINE_CONCURRENCY, progress)
 
 
 def build_publisher(settings: IngestSettings) -> Publisher:

@@ -32,6 +32,11 @@ class Filter:
         """Whether prefix and suffix alone tell which objects pass."""
         return self.glob is None and self.min_size is None and self.max_size is None and not self.tags
 
+    @property
+    def looks_at_object(self) -> bool:
+        """Whether the key alone does not settle it."""
+        return self.min_size is not None or self.max_size is not None or bool(self.tags)
+
     def mismatch_of_key(self, key: str) -> Reason | None:
         """Why no object of this key passes, or `None`."""
         if not key.startswith(self.prefix):

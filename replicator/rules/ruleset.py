@@ -35,7 +35,7 @@ class RuleSet:
     def assignments(self, source: SourceKey) -> tuple[Assignment, ...]:
         """Where the rules send this key: nowhere, or to one or several destinations."""
         by_name: dict[DestinationName, list[Rule]] = {}
-        for rule in self._by_priority():
+        for rule in self.by_priority():
             if rule.mismatch_of_key(source) is None:
                 by_name.setdefault(rule.destination(source), []).append(rule)
         return tuple(Assignment(name, tuple(rules)) for name, rules in by_name.items())
@@ -45,7 +45,7 @@ class RuleSet:
 
         `None` where no enabled rule goes from one to the other: then neither may be touched.
         """
-        for rule in self._by_priority():
+        for rule in self.by_priority():
             if rule.enabled and source.bucket in rule.source_buckets and destination.bucket == rule.destination_bucket:
                 return Assignment(destination, (replace(rule, filter=Filter()),))
         return None
@@ -80,5 +80,6 @@ class RuleSet:
         filtering = (rule for rule in self.rules if rule.enabled and rule.filter.tags)
         return frozenset().union(*(rule.source_buckets for rule in filtering))
 
-    def _by_priority(self) -> list[Rule]:
+    def by_priority(self) -> list[Rule]:
+        """In the order of precedence."""
         return sorted(self.rules, key=lambda rule: -rule.priority)

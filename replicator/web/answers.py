@@ -105,7 +105,7 @@ def problem_document(status: int, reason: Reason, detail: str = "", extra: Docum
         "title": HTTPStatus(status).phrase,
         "status": status,
         "reason": str(reason),
-        "detail": f"{reason.explanation} ({detail})" if detail else reason.explanation,
+        "detail": reason.explained(detail),
     }
 
 

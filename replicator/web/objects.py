@@ -2,13 +2,11 @@
 
 from collections.abc import Callable
 from time import perf_counter
-from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
 from replicator.engine import Engine
-from replicator.model import Receipt
-from replicator.status import Status
+from replicator.status import status_fields
 from replicator.telemetry import Occasion, log_outcome, outcome_fields
 from replicator.web.answers import json_answer
 from replicator.web.requests import read_query
@@ -30,28 +28,3 @@ class ObjectDoors:
         outcome = self._engine().delete(query.name, query.generation)
         log_outcome(outcome, Occasion("direct"), perf_counter() - started)
         return json_answer(200, outcome_fields(outcome))
-
-
-def status_fields(status: Status) -> dict[str, Any]:
-    """A status as answers show it."""
-    found = status.destination
-    return {
-        "destination": str(found.name),
-        "in_sync": status.in_sync,
-        "reason": str(status.reason),
-        "detail": status.reason.explanation,
-        "generation": str(found.generation),
-        "size": found.size,
-        "receipt": _receipt_fields(found.receipt) if found.receipt else None,
-    }
-
-
-def _receipt_fields(receipt: Receipt) -> dict[str, Any]:
-    return {
-        "source": str(receipt.source),
-        "etag": receipt.etag,
-        "version_id": receipt.version_id,
-        "last_modified": receipt.last_modified.isoformat(),
-        "size": receipt.size,
-        "checked": receipt.checked,
-    }

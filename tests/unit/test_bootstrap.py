@@ -29,7 +29,8 @@ from replicator.errors import Transient
 from replicator.model import AwsKeys
 from replicator.reasons import Reason
 from replicator.rules import Rule, RuleSet, SourceAccess, parse_rules
-from replicator.settings import ConfigurationError, IngestSettings, ReplicateSettings
+from replicator.settings import ConfigurationError, EngineSettings, IngestSettings, ReplicateSettings
+from replicator.transfer import Unwatched
 from tests.google_keys import service_account_key
 
 ROOT = Path(bootstrap.__file__).parents[2]
@@ -495,3 +496,19 @@ def test_a_rule_that_is_disabled_opens_nothing(built):
 def test_the_publisher_is_the_one_on_pubsub(monkeypatch):
     environment(monkeypatch, INGEST)
     assert isinstance(bootstrap.build_publisher(IngestSettings.load()), PubsubPublisher)
+
+
+# --- The command line -------------------------------------------------------------------------------------------------
+
+
+def test_the_command_line_has_the_service_s_rules_and_its_own_progress_and_needs_no_auth(monkeypatch):
+    environment(monkeypatch, {**REPLICATE, "AUTH": "", "STORAGE_EMULATOR_HOST": "http://127.0.0.1:1"})
+    progress = Unwatched()
+    engine = bootstrap.command_line_engine(progress)
+    assert engine.rules == configuration.load_rules(EngineSettings.load())
+    assert engine.reconciler.transfer.progress is progress
+
+
+def test_a_command_line_that_is_not_configured_says_so():
+    with pytest.raises(ConfigurationError, match="TARGET_GCS_BUCKET"):
+        bootstrap.command_line_engine(None)

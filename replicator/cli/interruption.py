@@ -1,0 +1,61 @@
+"""Ends a copy at Ctrl-C in order, where that is possible, and at once where it is not."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from contextlib import suppress
+from typing import TypeVar
+
+from replicator.deadline import Deadline
+
+T = TypeVar("T")
+
+GRACE = 2.0
+"""Seconds in which an interrupted copy may give up its upload session; one that hangs does not get more."""
+
+SECONDS = 7 * 24 * 3600.0
+"""The time a copy has when nobody waits for an answer: the life of an upload session
+(https://cloud.google.com/storage/docs/resumable-uploads#session-uris)."""
+
+
+class StillRunning(KeyboardInterrupt):
+    """Some thread of the work hangs, and the interpreter would wait for it."""
+
+
+def run_interruptibly(work: Callable[[Deadline], T]) -> T:
+    """What `work` returns. At Ctrl-C its deadline passes, and `KeyboardInterrupt` is raised once it has ended;
+    `StillRunning` when it does not end, or Ctrl-C is pressed again.
+
+    An exception in the middle of a copy would reach one of its threads only, and the others would go on; a deadline
+    reaches all of them. Nothing a copy has written is visible before it is whole, however it ends.
+    """
+    interrupted = threading.Event()
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work(Deadline.after(SECONDS, clock)))
+        except BaseException as error:  # it belongs to the thread that waits for the result
+            done.set_exception(error)
+
+    def clock() -> float:
+        return float("inf") if interrupted.is_set() else time.monotonic()
+
+    try:
+        threading.Thread(target=run, name="copy", daemon=True).start()
+        return done.result()
+    except KeyboardInterrupt:
+        interrupted.set()
+        with suppress(KeyboardInterrupt):
+            wait([done], timeout=GRACE)
+        if not done.done():
+            raise StillRunning from None
+        raise
+
+
+def end_at_once() -> None:
+    """Ends the process as Ctrl-C ends any other, whatever its threads do; a shell shows that as 130, too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.raise_signal(signal.SIGINT)
