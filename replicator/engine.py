@@ -14,7 +14,7 @@ from replicator.errors import DestinationMoved, Permanent, ReplicationError, Tra
 from replicator.model import DestinationName, Failure, Outcome, Result, SourceKey
 from replicator.reasons import Reason
 from replicator.reconcile import Reconciler
-from replicator.rules import Assignment, RuleSet
+from replicator.rules import Assignment, RuleSet, require_valid_name
 from replicator.status import Status, status_of
 
 
@@ -85,9 +85,9 @@ class Engine:
     def status(self, name: DestinationName) -> Status:
         """Whether a destination object is in sync with the source that its receipt names.
 
-        Raises `Permanent(bucket_not_in_rules)` or `Permanent(destination_not_found)`.
+        Raises `Permanent(bucket_not_in_rules, destination_name_invalid or destination_not_found)`.
         """
-        self._require_destination_bucket(name)
+        self._require_ours(name)
         return status_of(name, self.reconciler.destination, self.reconciler.source, self.rules)
 
     def delete(self, name: DestinationName, if_generation: int | None = None) -> Outcome:
@@ -95,7 +95,7 @@ class Engine:
 
         Raises `Permanent` when there is none, when it has no receipt of ours, or when it has moved on.
         """
-        self._require_destination_bucket(name)
+        self._require_ours(name)
         found = self.reconciler.destination.stat(name)
         if found is None:
             raise Permanent(Reason.DESTINATION_NOT_FOUND)
@@ -140,6 +140,8 @@ class Engine:
             unexpected.__cause__ = error
             return Failure(unexpected, key, assignment.destination)
 
-    def _require_destination_bucket(self, name: DestinationName) -> None:
+    def _require_ours(self, name: DestinationName) -> None:
+        """A name that Cloud Storage cannot hold is not asked for: `..` would lead its URL somewhere else."""
         if name.bucket not in self.rules.destination_buckets:
             raise Permanent(Reason.BUCKET_NOT_IN_RULES)
+        require_valid_name(name)
