@@ -70,7 +70,7 @@ def describe(service: Service) -> Document:
     for (method, path), operation in service.operations.items():
         paths.setdefault(re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", path), {})[method.lower()] = _operation(operation)
     answers = [answer for operation in service.operations.values() for answer in operation.answers.values()]
-    models = {Problem, *service.models} | {answer.model for answer in answers if answer.model}
+    models: list[type[BaseModel]] = [Problem, *service.models, *(answer.model for answer in answers if answer.model)]
     return {
         "openapi": "3.1.1",
         "info": {"title": service.title, "version": "1", "description": service.description},

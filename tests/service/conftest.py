@@ -14,7 +14,7 @@ from werkzeug.wrappers import Request
 from replicator.dev.cloud_storage import CloudStorageServer
 from replicator.engine import Engine, RetryPolicy
 from replicator.reconcile import Reconciler
-from replicator.rules import Deletes, Rule
+from replicator.rules import Deletes, Rule, RuleSet
 from replicator.transfer import Transfer
 from replicator.web.replicate import ReplicateDoors
 from tests.servers import cloud_storage, gcs_destination, moto, s3_client, s3_source
@@ -84,7 +84,8 @@ def serving(
         source, destination = s3_source(source_url or s3_url), gcs_destination(storage.url)
         one_rule = Rule("default", frozenset({SOURCE, "missing-bucket"}), REPLICA, deletes, **rule)
         transfer = Transfer(source, destination, 256 * 1024)
-        engine = Engine((one_rule,), Reconciler(source, destination, transfer), RetryPolicy(3, 0.01, 1.0), 60)
+        rules = RuleSet((one_rule,))
+        engine = Engine(rules, Reconciler(source, destination, transfer, rules), RetryPolicy(3, 0.01, 1.0), 60)
         app = Request.application(ReplicateDoors(lambda: engine))
         server = make_server("127.0.0.1", 0, app, threaded=True)
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
