@@ -39,6 +39,7 @@ NO_SUCH_PATH = frozenset({Reason.ROUTE_UNKNOWN})
 _OPENAPI = Operation(
     "openapi", "This description", "OpenAPI 3.1.", {200: Answer("This description.", documents.OpenApi)}
 )
+_KEPT = Answer("The caller has it already, as `If-None-Match` says.")
 _DONE = Answer("Everything the message asks for is done, or needs nothing: it is acknowledged.")
 _HEALTH = Operation(
     "health", "Whether the process is alive", "Touches nothing outside it.", {200: Answer("Alive.", documents.Health)}
@@ -150,13 +151,16 @@ REPLICATE = Service(
             "docs",
             "This description, to read and try out",
             "A page that loads nothing from elsewhere.",
-            {200: Answer("The page.", media_types=["text/html"])},
+            {200: Answer("The page.", media_types=["text/html"]), 304: _KEPT},
         ),
         ("GET", "/docs/<asset>"): Operation(
             "docsAsset",
             "A file of that page",
             "Scripts, style and icon.",
-            {200: Answer("The file.", media_types=sorted({asset.media_type for asset in ASSETS.values()}))},
+            {
+                200: Answer("The file.", media_types=sorted({asset.media_type for asset in ASSETS.values()})),
+                304: _KEPT,
+            },
             NO_SUCH_PATH,
             [_parameter("path", "asset", "Its name.", {"type": "string", "enum": sorted(ASSETS)})],
         ),

@@ -164,8 +164,10 @@ def read_query(request: Request, **path: str) -> ObjectQuery:
 
     Raises `Permanent(request_malformed)`, also for a parameter we do not know: a misspelt condition must not be none.
     """
-    if path and _may_be_cut_off(request):
-        raise _malformed("a key's `?` and `#` must be percent-encoded")
+    sent = str(request.environ.get("RAW_URI", ""))  # gunicorn's and werkzeug's, as it was sent
+    if "#" in sent or (path and sent.endswith("?")):
+        # A client that does not encode keys: what the server cut off there was part of one.
+        raise _malformed("`?` and `#` in a key must be percent-encoded")
     try:
         pairs = parse_qsl(request.query_string.decode("ascii"), keep_blank_values=True, errors="strict")
     except ValueError:
@@ -181,13 +183,6 @@ def read_query(request: Request, **path: str) -> ObjectQuery:
     if generation is not None and not (re.fullmatch("[0-9]{1,19}", generation) and int(generation) <= MAX_GENERATION):
         raise _malformed("generation: not a number of 64 bits")
     return ObjectQuery(DestinationName(query["bucket"], query["key"]), int(generation) if generation else None)
-
-
-def _may_be_cut_off(request: Request) -> bool:
-    """Whether the key may be longer than its path: a server ends that at the first `#`, and at a `?` with nothing after
-    it, as a client sends them who does not encode keys. The key would be another one."""
-    sent = str(request.environ.get("RAW_URI", ""))  # gunicorn's and werkzeug's, as it was sent
-    return "#" in sent or sent.endswith("?")
 
 
 def read_json(body: bytes) -> object:

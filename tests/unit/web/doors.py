@@ -44,7 +44,8 @@ class Service:
         self.more_rules: tuple[Rule, ...] = ()
         self.deadline_seconds, self.max_retries = 60.0, 0
         self.built = 0
-        self.client = Client(Request.application(ReplicateDoors(self._engine)))
+        self.doors = ReplicateDoors(self._engine)
+        self.client = Client(Request.application(self.doors))
 
     def _engine(self) -> Engine:
         self.built += 1
