@@ -13,7 +13,14 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from replicator.reasons import Reason
-from replicator.web.answers import ERROR_STATUSES, OUTCOMES_THAT_ARE_PROBLEMS, PROBLEM, RETRY_AFTER_SECONDS, Document
+from replicator.web.answers import (
+    ERROR_STATUSES,
+    OUTCOMES_THAT_ARE_PROBLEMS,
+    PROBLEM,
+    RETRY_AFTER_SECONDS,
+    Document,
+    problem_document,
+)
 from replicator.web.documents import Problem
 
 JSON = "application/json"
@@ -26,6 +33,7 @@ class Answer:
 
     description: str
     model: type[BaseModel] | None = None
+    example: Document | None = None
     media_types: Sequence[str] = ()
 
 
@@ -43,6 +51,7 @@ class Operation:
     """One method of one door."""
 
     id: str
+    tag: str
     summary: str
     description: str
     answers: Mapping[int, Answer]
@@ -71,16 +80,16 @@ def describe(service: Service) -> Document:
         paths.setdefault(re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", path), {})[method.lower()] = _operation(operation)
     answers = [answer for operation in service.operations.values() for answer in operation.answers.values()]
     models: list[type[BaseModel]] = [Problem, *service.models, *(answer.model for answer in answers if answer.model)]
-    return {
+    described: dict[str, Any] = {
         "openapi": "3.1.1",
         "info": {"title": service.title, "version": "1", "description": service.description},
         "servers": [{"url": "/"}],
         "paths": paths,
-        "components": {
-            "schemas": dict(sorted({**_schemas(models), **service.schemas}.items())),
-            "securitySchemes": dict(service.security),
-        },
+        "components": {"schemas": dict(sorted({**_schemas(models), **service.schemas}.items()))},
     }
+    if service.security:
+        described["components"]["securitySchemes"] = dict(service.security)
+    return described
 
 
 class _Generator(GenerateJsonSchema):
@@ -106,6 +115,7 @@ def _schemas(models: Iterable[type[BaseModel]]) -> dict[str, Any]:
 def _operation(operation: Operation) -> Document:
     described: dict[str, Any] = {
         "operationId": operation.id,
+        "tags": [operation.tag],
         "summary": operation.summary,
         "description": operation.description,
         "responses": _responses(operation),
@@ -131,7 +141,8 @@ def _responses(operation: Operation) -> Document:
     for status, answer in operation.answers.items():
         response = by_status.setdefault(status, {"description": answer.description})
         if answer.model:
-            response["content"] = {JSON: {"schema": _reference(answer.model.__name__)}}
+            shown = {"example": answer.example} if answer.example else {}
+            response["content"] = {JSON: {"schema": _reference(answer.model.__name__), **shown}}
         elif answer.media_types:
             response["content"] = {media_type: {"schema": {"type": "string"}} for media_type in answer.media_types}
     reasons_by_status: dict[int, set[Reason]] = {}
@@ -141,7 +152,8 @@ def _responses(operation: Operation) -> Document:
     for status, reasons in reasons_by_status.items():
         phrase = HTTPStatus(status).phrase
         response = by_status.setdefault(status, {"description": _explained(f"{phrase}:", reasons)})
-        response.setdefault("content", {})[PROBLEM] = {"schema": _problem(status, reasons)}
+        example = problem_document(status, min(reasons, key=str))
+        response.setdefault("content", {})[PROBLEM] = {"schema": _problem(status, reasons), "example": example}
     if HTTPStatus.SERVICE_UNAVAILABLE in by_status:
         by_status[HTTPStatus.SERVICE_UNAVAILABLE]["headers"] = {
             "Retry-After": {

@@ -5,7 +5,7 @@ from typing import Any
 from replicator.reasons import Reason
 from replicator.rules import MAX_NAME_BYTES
 from replicator.web import documents
-from replicator.web.answers import ERROR_STATUSES, OUTCOMES_THAT_ARE_PROBLEMS
+from replicator.web.answers import ERROR_STATUSES, OUTCOMES_THAT_ARE_PROBLEMS, problem_document
 from replicator.web.assets import ASSETS
 from replicator.web.openapi import Answer, Operation, Service
 from replicator.web.openapi_bodies import BATCH_BODY, DIRECT_BODY, EVENT, EVENT_BODY, PUBLISHED, PUBLISHED_BODY
@@ -37,12 +37,47 @@ DELETION = OBJECT | {Reason.DESTINATION_FOREIGN, Reason.DESTINATION_MOVED}
 NO_SUCH_PATH = frozenset({Reason.ROUTE_UNKNOWN})
 
 _OPENAPI = Operation(
-    "openapi", "This description", "OpenAPI 3.1.", {200: Answer("This description.", documents.OpenApi)}
+    "openapi", "service", "This description", "OpenAPI 3.1.", {200: Answer("This description.", documents.OpenApi)}
 )
+_OBJECT = {"source": "s3://source-bucket/hello.txt", "destination": "gs://replica-bucket/hello.txt"}
+_CREATED = {
+    "result": "created",
+    "reason": "destination_absent",
+    "rule": "default",
+    **_OBJECT,
+    "generation": "1795233014345674",
+    "bytes": 5,
+    "path": "whole",
+    "checked": "MD5",
+    "attempts": 1,
+}
+_UNCHANGED = {"result": "unchanged", "reason": "in_sync", "rule": "default", **_OBJECT, "bytes": 0, "attempts": 1}
+_DELETED = {"result": "deleted", "reason": "deleted_on_request", **_OBJECT, "bytes": 0, "attempts": 1}
+_BATCH = {"items": [_CREATED | {"status": 201}, problem_document(400, Reason.REQUEST_MALFORMED)]}
+_IN_SYNC = {
+    "destination": _OBJECT["destination"],
+    "in_sync": True,
+    "reason": "in_sync",
+    "detail": Reason.IN_SYNC.explanation,
+    "generation": "1795233014345674",
+    "size": 5,
+    "receipt": {
+        "source": _OBJECT["source"],
+        "etag": "8b1a9953c4611296a827abf8c47804d7",
+        "version_id": None,
+        "last_modified": "2026-01-01T00:00:00+00:00",
+        "size": 5,
+        "checked": "MD5",
+    },
+}
 _KEPT = Answer("The caller has it already, as `If-None-Match` says.")
 _DONE = Answer("Everything the message asks for is done, or needs nothing: it is acknowledged.")
 _HEALTH = Operation(
-    "health", "Whether the process is alive", "Touches nothing outside it.", {200: Answer("Alive.", documents.Health)}
+    "health",
+    "service",
+    "Whether the process is alive",
+    "Touches nothing outside it.",
+    {200: Answer("Alive.", documents.Health)},
 )
 
 
@@ -76,9 +111,10 @@ _GENERATION = {
 def _status(suffix: str, parameters: tuple[dict[str, Any], ...], errors: frozenset[Reason]) -> Operation:
     return Operation(
         f"getObject{suffix}",
+        "objects",
         "Whether a destination object is in sync",
         "Compares its receipt with the source object that it names. Writes nothing.",
-        {200: Answer("What the object is, and why it is in sync or not.", documents.ObjectStatus)},
+        {200: Answer("What the object is, and why it is in sync or not.", documents.ObjectStatus, _IN_SYNC)},
         STATUS | errors,
         parameters,
     )
@@ -87,10 +123,11 @@ def _status(suffix: str, parameters: tuple[dict[str, Any], ...], errors: frozens
 def _deletion(suffix: str, parameters: tuple[dict[str, Any], ...], errors: frozenset[Reason]) -> Operation:
     return Operation(
         f"deleteObject{suffix}",
+        "objects",
         "Delete a replica",
         "Only an object with our receipt, and only as it was just seen, or at `generation`. If its source still exists "
         "the next event brings it back.",
-        {200: Answer("It is deleted.", documents.Outcome)},
+        {200: Answer("It is deleted.", documents.Outcome, _DELETED)},
         DELETION | errors,
         (*parameters, _GENERATION),
     )
@@ -103,13 +140,14 @@ REPLICATE = Service(
     {
         ("POST", "/v1/replicate"): Operation(
             "replicate",
+            "replication",
             "Make the destination of a source object equal to it",
             "The body decides: an event is answered as on `POST /`, anything else as a direct call. With several "
             "destinations the worst decides the status, and the answer holds each one's outcome. `dry_run` says what "
             "would happen.",
             {
-                200: Answer("Nothing was to be done, or the replica was deleted.", documents.Answered),
-                201: Answer("The destination was written.", documents.Answered),
+                200: Answer("Nothing was to be done, or the replica was deleted.", documents.Answered, _UNCHANGED),
+                201: Answer("The destination was written.", documents.Answered, _CREATED),
                 204: _DONE,
             },
             BODY | REPLICATION | {Reason.REQUEST_MALFORMED, Reason.EVENT_MALFORMED, *OUTCOMES_THAT_ARE_PROBLEMS},
@@ -117,9 +155,10 @@ REPLICATE = Service(
         ),
         ("POST", "/v1/replicate:batch"): Operation(
             "replicateBatch",
+            "replication",
             "The same for several objects",
             "Each item has its own status, and none hides another. They share one deadline.",
-            {200: Answer("A result for each item, in their order.", documents.BatchAnswer)},
+            {200: Answer("A result for each item, in their order.", documents.BatchAnswer, _BATCH)},
             BODY | {Reason.REQUEST_MALFORMED},
             body=BATCH_BODY,
         ),
@@ -129,6 +168,7 @@ REPLICATE = Service(
         ("DELETE", "/v1/object"): _deletion("", _BY_QUERY, frozenset()),
         ("POST", "/"): Operation(
             "event",
+            "replication",
             "Follow a message from Pub/Sub push or Eventarc",
             "204 acknowledges it; anything else asks for all of it again. What is done already is then left alone.",
             {204: _DONE},
@@ -138,23 +178,30 @@ REPLICATE = Service(
         ("GET", "/health"): _HEALTH,
         ("GET", "/ready"): Operation(
             "ready",
+            "service",
             "Whether each bucket of the rules can be used",
             "Asks both sides.",
             {200: Answer("All can.", documents.Readiness), 503: Answer("Some cannot.", documents.Readiness)},
             UNFORESEEN | {Reason.CREDENTIALS_UNAVAILABLE},
         ),
         ("GET", "/"): Operation(
-            "root", "What this is", "And where it is described.", {200: Answer("This service.", documents.Root)}
+            "root",
+            "service",
+            "What this is",
+            "And where it is described.",
+            {200: Answer("This service.", documents.Root)},
         ),
         ("GET", "/openapi.json"): _OPENAPI,
         ("GET", "/docs"): Operation(
             "docs",
+            "service",
             "This description, to read and try out",
             "A page that loads nothing from elsewhere.",
             {200: Answer("The page.", media_types=["text/html"]), 304: _KEPT},
         ),
         ("GET", "/docs/<asset>"): Operation(
             "docsAsset",
+            "service",
             "A file of that page",
             "Scripts, style and icon.",
             {
@@ -175,6 +222,7 @@ INGEST = Service(
     {
         ("POST", "/v1/events"): Operation(
             "publishEvents",
+            "replication",
             "Make an event durable",
             "What it means is for the subscriber to find out.",
             {204: Answer("Pub/Sub has it.")},

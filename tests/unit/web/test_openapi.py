@@ -74,6 +74,11 @@ def test_its_examples_are_what_it_says(target):
             for example in content["examples"].values():
                 validator(target, content["schema"]).validate(example["value"])
                 found += 1
+        for response in operation["responses"].values():
+            for content in response.get("content", {}).values():
+                if "example" in content:
+                    validator(target, content["schema"]).validate(content["example"])
+                    found += 1
     assert found
 
 
