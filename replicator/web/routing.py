@@ -33,10 +33,8 @@ class Router:
         self._handlers = handlers
 
     def __call__(self, request: Request) -> Response:
-        door = "none"
         try:
             endpoint, named = self._routes.bind("", path_info=_path(request)).match(method=request.method)
-            door = endpoint[1]
             return self._handlers[endpoint](request, **named)
         except (NotFound, RequestRedirect):
             return error_answer(Permanent(Reason.ROUTE_UNKNOWN))
@@ -45,7 +43,7 @@ class Router:
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
             return response
         except ReplicationError as error:
-            log_error(error, Occasion(door))
+            log_error(error, Occasion(request.path))
             return error_answer(error)
         except Exception as error:  # the last edge: the framework would show the error's text
             log_unexpected(error)

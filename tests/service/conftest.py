@@ -75,16 +75,23 @@ def s3_url() -> Iterator[str]:
 
 @contextmanager
 def serving(
-    s3_url: str, deletes: Deletes = Deletes.PROPAGATE, source_url: str | None = None, **rule: Any
+    s3_url: str,
+    deletes: Deletes = Deletes.PROPAGATE,
+    source_url: str | None = None,
+    rules: RuleSet | None = None,
+    **rule: Any,
 ) -> Iterator[Service]:
-    """One service on an empty bucket pair; it reads through `source_url`, if that is another way to the same S3."""
+    """One service on empty buckets; it reads through `source_url`, if that is another way to the same S3.
+
+    Without `rules` it has one, from `SOURCE` to `REPLICA`.
+    """
     client = s3_client(s3_url)
     client.create_bucket(Bucket=SOURCE)
     with cloud_storage(REPLICA) as storage:
         source, destination = s3_source(source_url or s3_url), gcs_destination(storage.url)
-        one_rule = Rule("default", frozenset({SOURCE, "missing-bucket"}), REPLICA, deletes, **rule)
+        one_rule = RuleSet((Rule("default", frozenset({SOURCE, "missing-bucket"}), REPLICA, deletes, **rule),))
+        rules = rules or one_rule
         transfer = Transfer(source, destination, 256 * 1024)
-        rules = RuleSet((one_rule,))
         engine = Engine(rules, Reconciler(source, destination, transfer, rules), RetryPolicy(3, 0.01, 1.0), 60)
         app = Request.application(ReplicateDoors(lambda: engine))
         server = make_server("127.0.0.1", 0, app, threaded=True)
