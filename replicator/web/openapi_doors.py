@@ -85,9 +85,14 @@ def _parameter(place: str, name: str, description: str, schema: dict[str, Any]) 
     return {"name": name, "in": place, "required": True, "description": description, "schema": schema}
 
 
-_NAME = {"type": "string", "minLength": 1, "maxLength": MAX_NAME_BYTES}
+_NAME = {"type": "string", "minLength": 1, "maxLength": MAX_NAME_BYTES, "examples": ["hello.txt"]}
 _BY_PATH = (
-    _parameter("path", "bucket", "Destination bucket.", {"type": "string", "pattern": "^[^/]+$"}),
+    _parameter(
+        "path",
+        "bucket",
+        "Destination bucket.",
+        {"type": "string", "pattern": "^[^/]+$", "examples": ["replica-bucket"]},
+    ),
     _parameter(
         "path",
         "key",
@@ -97,7 +102,9 @@ _BY_PATH = (
     ),
 )
 _BY_QUERY = (
-    _parameter("query", "bucket", "Destination bucket.", {"type": "string", "minLength": 1}),
+    _parameter(
+        "query", "bucket", "Destination bucket.", {"type": "string", "minLength": 1, "examples": ["replica-bucket"]}
+    ),
     _parameter("query", "key", "Name of the destination object.", _NAME),
 )
 _GENERATION = {

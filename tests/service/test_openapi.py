@@ -24,7 +24,8 @@ from tests.service.conftest import REPLICA, SOURCE, serving
 from tests.unit.web.test_openapi import Publisher
 
 SECRET = "0123456789abcdef"
-EXISTING = "a/k ü"
+EXISTING = "hello.txt"
+"""As in the examples of the description, which are asked first."""
 
 CONFIG = {
     "generation": {"deterministic": True, "max-examples": 30, "database": "none", "mode": "all"},

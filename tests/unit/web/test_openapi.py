@@ -343,7 +343,8 @@ def test_what_is_raised_as_transient_is_503_or_unexpected_and_nothing_else_is():
         for node in ast.walk(ast.parse(file.read_text())):
             match node:
                 case ast.Call(
-                    func=ast.Name(id=("Permanent" | "Transient") as kind), args=[ast.Attribute() as reason, *_]
+                    func=ast.Name(id=("Permanent" | "Transient") as kind),
+                    args=[ast.Attribute(value=ast.Name(id="Reason")) as reason, *_],
                 ):
                     raised[kind].add(Reason[reason.attr])
     assert len(raised["Permanent"]) > 15
