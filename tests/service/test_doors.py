@@ -5,7 +5,6 @@ What they do to a path on its way must never make a request act on another key t
 
 import json
 import socket
-from pathlib import Path
 from urllib.parse import quote, quote_from_bytes, unquote_to_bytes, urlsplit
 
 import functions_framework
@@ -13,13 +12,14 @@ import pytest
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from replicator import bootstrap
+from replicator.dev.services import ROOT
 from replicator.model import DestinationName, SourceKey
 from replicator.web.ingest import IngestDoors
 from tests.servers import cloud_storage, s3_client
 from tests.service.gunicorn import gunicorn
 from tests.unit.web.doors import KEY, Service
 
-MAIN = str(Path(bootstrap.__file__).parents[1] / "main.py")
+MAIN = str(ROOT / "main.py")
 ENVIRONMENT = {
     "replicate": {"AUTH": "iam", "SOURCE_S3_BUCKETS": "source", "TARGET_GCS_BUCKET": "replica"},
     "ingest": {"INGEST_SECRETS": "0123456789abcdef", "PUBSUB_TOPIC": "projects/p/topics/t"},
