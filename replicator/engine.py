@@ -89,9 +89,9 @@ class Engine:
     def status(self, name: DestinationName) -> Status:
         """Whether a destination object is in sync with the source that its receipt names.
 
-        Raises `Permanent(bucket_not_in_rules)` or `Permanent(destination_not_found)`.
+        Raises `Permanent(bucket_not_in_rules, destination_name_invalid or destination_not_found)`.
         """
-        self._require_destination_bucket(name)
+        self._require_ours(name)
         return status_of(name, self.reconciler.destination, self.reconciler.source, self.rules)
 
     def explain(self, key: SourceKey) -> Explanation:
@@ -111,7 +111,7 @@ class Engine:
 
         Raises `Permanent` when there is none, when it has no receipt of ours, or when it has moved on.
         """
-        self._require_destination_bucket(name)
+        self._require_ours(name)
         found = self.reconciler.destination.stat(name)
         if found is None:
             raise Permanent(Reason.DESTINATION_NOT_FOUND)
@@ -160,9 +160,11 @@ class Engine:
         require_valid_name(name)
         return self.reconciler.destination.stat(name)
 
-    def _require_destination_bucket(self, name: DestinationName) -> None:
+    def _require_ours(self, name: DestinationName) -> None:
+        """A name that Cloud Storage cannot hold is not asked for: `..` would lead its URL somewhere else."""
         if name.bucket not in self.rules.destination_buckets:
             raise Permanent(Reason.BUCKET_NOT_IN_RULES)
+        require_valid_name(name)
 
 
 def _seen(look: Callable[[], T]) -> T | ReplicationError:

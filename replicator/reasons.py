@@ -45,7 +45,7 @@ class Reason(StrEnum):
     TEST_EVENT = "test_event", "S3 sent a test event, which names no object."
 
     # The request or the event itself
-    REQUEST_MALFORMED = "request_malformed", "The request body is not one this door understands."
+    REQUEST_MALFORMED = "request_malformed", "The request is not one this door understands."
     EVENT_MALFORMED = "event_malformed", "The message is not an S3 event in any known envelope."
     BODY_TOO_LARGE = "body_too_large", "The request body is larger than any S3 event."
     ROUTE_UNKNOWN = "route_unknown", "There is nothing at this path."

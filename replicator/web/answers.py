@@ -7,7 +7,7 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
-from replicator.errors import ReplicationError, Transient
+from replicator.errors import ReplicationError
 from replicator.model import Failure, Outcome, Result
 from replicator.reasons import Reason
 from replicator.telemetry import failure_fields, outcome_fields
@@ -30,9 +30,9 @@ ERROR_STATUSES = {
     Reason.INGEST_SECRET_WRONG: 403,
     Reason.BUCKET_NOT_IN_RULES: 403,
     Reason.SOURCE_ACCESS_DENIED: 403,
+    Reason.SOURCE_KMS_DENIED: 403,
     Reason.DESTINATION_ACCESS_DENIED: 403,
     Reason.ROUTE_UNKNOWN: 404,
-    Reason.SOURCE_KMS_DENIED: 403,
     Reason.SOURCE_BUCKET_NOT_FOUND: 404,
     Reason.DESTINATION_NOT_FOUND: 404,
     Reason.DESTINATION_BUCKET_NOT_FOUND: 404,
@@ -40,10 +40,24 @@ ERROR_STATUSES = {
     Reason.DESTINATION_FOREIGN: 409,
     Reason.DESTINATION_MOVED: 412,
     Reason.BODY_TOO_LARGE: 413,
+    Reason.SOURCE_ARCHIVED: 422,
+    Reason.SOURCE_TOO_LARGE: 422,
+    Reason.SOURCE_REFUSED: 422,
+    Reason.DESTINATION_NAME_INVALID: 422,
+    Reason.DESTINATION_CONFLICT: 422,
+    Reason.DESTINATION_REFUSED: 422,
     Reason.UNEXPECTED: 500,
+    Reason.SOURCE_UNAVAILABLE: 503,
+    Reason.SOURCE_TRUNCATED: 503,
+    Reason.SOURCE_CREDENTIALS_REJECTED: 503,
+    Reason.DESTINATION_UNAVAILABLE: 503,
+    Reason.CHECKSUM_MISMATCH: 503,
+    Reason.CREDENTIALS_UNAVAILABLE: 503,
+    Reason.CONTENTION: 503,
+    Reason.OUT_OF_TIME: 503,
+    Reason.PUBLISH_FAILED: 503,
 }
-"""Every other permanent error is 422 and every other transient one 503."""
-
+"""Every reason an error may have; a test holds it complete. Transient errors are 503, but for the unexpected."""
 
 Document = Mapping[str, Any]
 
@@ -54,7 +68,7 @@ def direct_answer(results: Sequence[Outcome | Failure]) -> Response:
     response = json_answer(status, document)
     if status >= 400:
         response.mimetype = PROBLEM
-    return _with_retry_after(response)
+    return response
 
 
 def direct_document(results: Sequence[Outcome | Failure]) -> tuple[int, Document]:
@@ -82,7 +96,7 @@ def _document(result: Outcome | Failure) -> tuple[int, Document]:
 
 def error_status(error: ReplicationError) -> int:
     """Every status but 2xx asks Pub/Sub to deliver the message again, until it is a dead letter."""
-    return ERROR_STATUSES.get(error.reason, 503 if isinstance(error, Transient) else 422)
+    return ERROR_STATUSES[error.reason]
 
 
 def error_answer(error: ReplicationError) -> Response:
@@ -94,7 +108,7 @@ def problem(status: int, reason: Reason, detail: str = "") -> Response:
     """An RFC 9457 problem."""
     response = json_answer(status, problem_document(status, reason, detail))
     response.mimetype = PROBLEM
-    return _with_retry_after(response)
+    return response
 
 
 def problem_document(status: int, reason: Reason, detail: str = "", extra: Document | None = None) -> Document:
@@ -109,14 +123,12 @@ def problem_document(status: int, reason: Reason, detail: str = "", extra: Docum
     }
 
 
-def _with_retry_after(response: Response) -> Response:
-    if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+def json_answer(status: int, document: Document) -> Response:
+    """Whatever is unavailable says when to come back."""
+    response = Response(json.dumps(document, ensure_ascii=False) + "\n", status, mimetype="application/json")
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
-
-
-def json_answer(status: int, document: Document) -> Response:
-    return Response(json.dumps(document, ensure_ascii=False) + "\n", status, mimetype="application/json")
 
 
 def acknowledged() -> Response:

@@ -12,10 +12,10 @@ from replicator.ports import Publisher
 from replicator.reasons import Reason
 from replicator.telemetry import log_published
 from replicator.web.answers import acknowledged, json_answer
-from replicator.web.requests import read_body
+from replicator.web.openapi_doors import INGEST
+from replicator.web.pages import openapi
+from replicator.web.requests import SECRET_HEADER, read_body
 from replicator.web.routing import Router
-
-SECRET_HEADER = "X-Ingest-Secret"  # noqa: S105  the header's name
 
 
 class IngestDoors:
@@ -28,7 +28,13 @@ class IngestDoors:
     def __init__(self, publisher: Callable[[], Publisher], secrets: Sequence[str]) -> None:
         self._publisher = publisher
         self._secrets = [secret.encode() for secret in secrets]
-        self._router = Router({("POST", "/v1/events"): self.events, ("GET", "/health"): self.health})
+        self._router = Router(
+            {
+                ("POST", "/v1/events"): self.events,
+                ("GET", "/health"): self.health,
+                ("GET", "/openapi.json"): openapi(INGEST),
+            }
+        )
 
     def __call__(self, request: Request) -> Response:
         return self._router(request)

@@ -20,7 +20,8 @@ class ObjectDoors:
 
     def status(self, request: Request, **path: str) -> Response:
         """Whether a destination object is in sync, and the receipt it holds."""
-        return json_answer(200, status_fields(self._engine().status(read_query(request, **path).name)))
+        query = read_query(request, **path)
+        return json_answer(200, status_fields(self._engine().status(query.name)))
 
     def delete(self, request: Request, **path: str) -> Response:
         """Deletes a replica, on condition that it is at `generation` if that is given, or else as it was just seen."""

@@ -17,6 +17,8 @@ from replicator.web.answers import acknowledged, direct_answer, error_answer, er
 from replicator.web.batch import BatchDoor
 from replicator.web.calls import Calls
 from replicator.web.objects import ObjectDoors
+from replicator.web.openapi_doors import REPLICATE
+from replicator.web.pages import docs, docs_asset, openapi
 from replicator.web.requests import read_body, read_direct, read_json
 from replicator.web.routing import Router
 
@@ -40,6 +42,9 @@ class ReplicateDoors:
                 ("DELETE", "/v1/object/<bucket>/<key:key>"): objects.delete,
                 ("GET", "/health"): self.health,
                 ("GET", "/ready"): self.ready,
+                ("GET", "/openapi.json"): openapi(REPLICATE),
+                ("GET", "/docs"): docs,
+                ("GET", "/docs/<asset>"): docs_asset,
             }
         )
 
@@ -47,7 +52,8 @@ class ReplicateDoors:
         return self._router(request)
 
     def root(self, _request: Request) -> Response:
-        return json_answer(200, {"service": "replicator", "replicate": "POST /v1/replicate"})
+        """What this is, and where it is described."""
+        return json_answer(200, {"service": "replicator", "openapi": "/openapi.json", "docs": "/docs"})
 
     def health(self, _request: Request) -> Response:
         """Liveness: touches nothing outside this process."""

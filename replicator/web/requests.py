@@ -1,11 +1,20 @@
 """Reads requests, within bounds. What is wrong with one is said in words that never repeat it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 from urllib.parse import parse_qsl
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.wrappers import Request
 
@@ -15,27 +24,44 @@ from replicator.model import Change, DestinationName, SourceKey
 from replicator.reasons import Reason
 from replicator.telemetry import Occasion
 
+SECRET_HEADER = "X-Ingest-Secret"  # noqa: S105  the header's name
+
 MAX_BODY_BYTES = 1024**2
 """EventBridge's entries are at most 256 KiB, and a Pub/Sub envelope adds a third."""
 
 MAX_BATCH_ITEMS = 100
 """Objects in one batch, which share one deadline."""
 
+MAX_GENERATION = 2**63 - 1
+"""Cloud Storage's generations are signed 64-bit numbers."""
+
 Model = TypeVar("Model", bound=BaseModel)
 Name = Annotated[str, Field(min_length=1)]
 
-FIELDS = frozenset(
-    {
-        *("s3_bucket", "src_bucket", "bucket", "s3_key", "src_key", "key", "dest_bucket", "dest_key"),
-        *("version_id", "dry_run", "items"),
+
+def _every_spelling(schema: dict[str, Any], model: type[BaseModel]) -> None:
+    """Completes pydantic's JSON Schema with what it leaves out: the aliases, and which fields belong together."""
+    properties: dict[str, Any] = {}
+    required = []
+    for name, field in model.model_fields.items():
+        choices = field.validation_alias.choices if isinstance(field.validation_alias, AliasChoices) else [name]
+        described = next(schema["properties"][choice] for choice in choices if choice in schema["properties"])
+        properties |= {str(choice): described for choice in choices}
+        if field.is_required():
+            required.append({"oneOf": [{"required": [choice]} for choice in choices]})
+    neither = {"properties": {"dest_bucket": {"type": "null"}, "dest_key": {"type": "null"}}}
+    both = {
+        "properties": {"dest_bucket": {"type": "string"}, "dest_key": {"type": "string"}},
+        "required": ["dest_bucket", "dest_key"],
     }
-)
+    schema |= {"properties": properties, "allOf": [*required, {"anyOf": [neither, both]}]}
+    del schema["required"]
 
 
 class DirectRequest(BaseModel):
     """The body of a direct call, under any of the names that earlier systems gave its fields."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, json_schema_extra=_every_spelling)
 
     bucket: Name = Field(
         validation_alias=AliasChoices("s3_bucket", "src_bucket", "bucket"), description="The source bucket in S3."
@@ -59,12 +85,29 @@ class DirectRequest(BaseModel):
         return self
 
 
+Item = Annotated[
+    object,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"$ref": "#/components/schemas/DirectRequest"},
+                {"description": "Anything else is answered as malformed, in its place."},
+            ]
+        }
+    ),
+]
+
+
 class BatchRequest(BaseModel):
     """The body of a batch. Its items are read one by one, so that a malformed one does not hide the others."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    items: Annotated[list[object], Field(min_length=1, max_length=MAX_BATCH_ITEMS)]
+    items: Annotated[list[Item], Field(min_length=1, max_length=MAX_BATCH_ITEMS)]
+
+
+FIELDS = frozenset({*DirectRequest.model_json_schema()["properties"], *BatchRequest.model_fields})
+"""What an error may name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +164,10 @@ def read_query(request: Request, **path: str) -> ObjectQuery:
 
     Raises `Permanent(request_malformed)`, also for a parameter we do not know: a misspelt condition must not be none.
     """
+    sent = str(request.environ.get("RAW_URI", ""))  # gunicorn's and werkzeug's, as it was sent
+    if "#" in sent or (path and sent.endswith("?")):
+        # A client that does not encode keys: what the server cut off there was part of one.
+        raise _malformed("`?` and `#` in a key must be percent-encoded")
     try:
         pairs = parse_qsl(request.query_string.decode("ascii"), keep_blank_values=True, errors="strict")
     except ValueError:
@@ -133,8 +180,8 @@ def read_query(request: Request, **path: str) -> ObjectQuery:
     if not (query.get("bucket") and query.get("key")):
         raise _malformed("bucket, key: both are required")
     generation = query.get("generation")
-    if generation is not None and not (generation.isascii() and generation.isdigit() and len(generation) < 20):
-        raise _malformed("generation: not a number")
+    if generation is not None and not (re.fullmatch("[0-9]{1,19}", generation) and int(generation) <= MAX_GENERATION):
+        raise _malformed("generation: not a number of 64 bits")
     return ObjectQuery(DestinationName(query["bucket"], query["key"]), int(generation) if generation else None)
 
 

@@ -3,43 +3,17 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import pytest
 import requests
 
-from replicator.dev import environment
 from replicator.dev.cloud_storage import Fault, Stall
-from replicator.dev.services import Service
-from replicator.dev.sockets import bind
-from tests.servers import AWS, cloud_storage, moto, s3_client
+from tests.servers import cloud_storage, moto, s3_client
 from tests.service.envelopes import eventbridge, push
+from tests.service.gunicorn import gunicorn
 
 DATA = os.urandom(12_000_000)
-
-
-@contextmanager
-def gunicorn(folder, s3_url: str, storage_url: str) -> Iterator[Service]:
-    variables = {
-        **environment.inherited(),
-        **AWS,
-        "AWS_ENDPOINT_URL_S3": s3_url,
-        "STORAGE_EMULATOR_HOST": storage_url,
-        "SOURCE_S3_BUCKETS": "source-bucket",
-        "TARGET_GCS_BUCKET": "replica-bucket",
-        "AUTH": "none",
-        "HOST": "127.0.0.1",
-    }
-    with bind(0) as bound:
-        service = Service("replicate", bound, variables, lambda fields: None, lambda line: None, lambda why: None)
-        service.start(folder)
-        try:
-            service.wait_until_healthy(threading.Event())
-            yield service
-        finally:
-            service.stop()
 
 
 @pytest.mark.parametrize("point", [0, len(DATA) // 2, len(DATA) - 300_000], ids=["first", "middle", "last"])

@@ -12,7 +12,7 @@ from replicator.dev.stack import SOURCE_BUCKET, Stack
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 EXAMPLES = re.findall(r"```sh\n(curl [^\n]*)\n```\n```json\n([^\n]*)\n```", README)
-VOLATILE = {"generation"}
+VOLATILE = {"generation", "receipt"}
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,15 @@ OUTCOMES = [
     (Result.UNCHANGED, Reason.IN_SYNC, 200),
     (Result.KEPT, Reason.FOREIGN_KEPT, 200),
     (Result.DELETED, Reason.SOURCE_DELETED, 200),
+    (Result.IGNORED, Reason.NO_RULE_MATCHES, 200),
+    (Result.IGNORED, Reason.RULE_DISABLED, 200),
+    (Result.IGNORED, Reason.RULE_SUPERSEDED, 200),
+    (Result.IGNORED, Reason.FILTERED_BY_PREFIX, 200),
+    (Result.IGNORED, Reason.FILTERED_BY_SUFFIX, 200),
+    (Result.IGNORED, Reason.FILTERED_BY_GLOB, 200),
+    (Result.IGNORED, Reason.FILTERED_BY_SIZE, 200),
+    (Result.IGNORED, Reason.FILTERED_BY_TAGS, 200),
+    (Result.DELETED, Reason.DELETED_ON_REQUEST, 200),
     (Result.IGNORED, Reason.BUCKET_NOT_IN_RULES, 403),
     (Result.UNCHANGED, Reason.SOURCE_NOT_FOUND, 404),
     (Result.KEPT, Reason.SOURCE_NOT_FOUND, 404),
@@ -31,12 +40,17 @@ PERMANENT = {
     Reason.REQUEST_MALFORMED: 400,
     Reason.EVENT_MALFORMED: 400,
     Reason.INGEST_SECRET_WRONG: 403,
+    Reason.BUCKET_NOT_IN_RULES: 403,
     Reason.SOURCE_ACCESS_DENIED: 403,
+    Reason.SOURCE_KMS_DENIED: 403,
     Reason.DESTINATION_ACCESS_DENIED: 403,
     Reason.ROUTE_UNKNOWN: 404,
     Reason.SOURCE_BUCKET_NOT_FOUND: 404,
+    Reason.DESTINATION_NOT_FOUND: 404,
     Reason.DESTINATION_BUCKET_NOT_FOUND: 404,
     Reason.METHOD_NOT_ALLOWED: 405,
+    Reason.DESTINATION_FOREIGN: 409,
+    Reason.DESTINATION_MOVED: 412,
     Reason.BODY_TOO_LARGE: 413,
     Reason.SOURCE_ARCHIVED: 422,
     Reason.SOURCE_TOO_LARGE: 422,
@@ -65,7 +79,7 @@ ERRORS = [
 
 @pytest.mark.parametrize(("result", "reason", "status"), OUTCOMES)
 def test_an_outcome_has_its_status(result, reason, status):
-    answer = direct_answer(Outcome(result, reason, KEY, NAME, rule="default"))
+    answer = direct_answer([Outcome(result, reason, KEY, NAME, rule="default")])
     document = json.loads(answer.get_data())
     assert answer.status_code == status
     assert (document["result"], document["reason"], document["source"]) == (result, reason, "s3://source/ü k")
@@ -74,7 +88,7 @@ def test_an_outcome_has_its_status(result, reason, status):
 
 def test_an_outcome_is_answered_with_all_there_is_to_know():
     outcome = Outcome(Result.CREATED, Reason.DESTINATION_ABSENT, KEY, NAME, "default", 17, 5, "whole", "MD5", 2)
-    assert json.loads(direct_answer(outcome).get_data()) == {
+    assert json.loads(direct_answer([outcome]).get_data()) == {
         "result": "created",
         "reason": "destination_absent",
         "rule": "default",

@@ -1,82 +1,18 @@
 """The doors of the target `replicate`, over in-memory sides: what each of them answers, and does."""
 
-import base64
-import json
 import logging
 
 import pytest
 from werkzeug.test import Client
 from werkzeug.wrappers import Request
 
-from replicator.engine import Engine, RetryPolicy
 from replicator.errors import Permanent, Transient
 from replicator.model import DestinationName, SourceKey
 from replicator.reasons import Reason
-from replicator.reconcile import Reconciler
 from replicator.rules import Deletes, Foreign, Rule
-from replicator.transfer import Transfer
 from replicator.web.replicate import ReplicateDoors
 from replicator.web.requests import MAX_BODY_BYTES
-from tests.fakes import InMemoryDestination, InMemorySource
-
-KEY = SourceKey("source", "k")
-NAME = DestinationName("replica", "k")
-SECRET = "do-not-show-this"
-
-
-class FailingSource(InMemorySource):
-    """Raises the error given for a key, when that is looked at."""
-
-    def __init__(self, *buckets: str) -> None:
-        super().__init__(*buckets)
-        self.failures: dict[str, Exception] = {}
-        self.looked_at: list[str] = []
-
-    def stat(self, key: SourceKey):
-        self.looked_at.append(key.key)
-        if error := self.failures.get(key.key):
-            raise error
-        return super().stat(key)
-
-
-class Service:
-    """The doors, both sides behind them, and a client in front of them."""
-
-    def __init__(self) -> None:
-        self.source = FailingSource("source")
-        self.destination = InMemoryDestination({"replica"})
-        self.deletes, self.foreign = Deletes.IGNORE, Foreign.OVERWRITE
-        self.deadline_seconds, self.max_retries = 60.0, 0
-        self.built = 0
-        self.client = Client(Request.application(ReplicateDoors(self._engine)))
-
-    def _engine(self) -> Engine:
-        self.built += 1
-        rule = Rule("default", frozenset({"source"}), "replica", self.deletes, self.foreign)
-        reconciler = Reconciler(self.source, self.destination, Transfer(self.source, self.destination, 64 * 1024))
-        retry = RetryPolicy(self.max_retries, 0, 1, lambda seconds: None)
-        return Engine((rule,), reconciler, retry, self.deadline_seconds)
-
-    def direct(self, key: SourceKey = KEY):
-        return self.post("/v1/replicate", {"bucket": key.bucket, "key": key.key})
-
-    def event(self, *keys: SourceKey, path: str = "/"):
-        events = [eventbridge(key) for key in keys or (KEY,)]
-        return self.post(path, pushed(events[0] if len(events) == 1 else events))
-
-    def post(self, path: str, document: object):
-        body = document if isinstance(document, bytes) else json.dumps(document).encode()
-        return self.client.post(path, data=body, content_type="application/json")
-
-
-def eventbridge(key: SourceKey = KEY, kind: str = "Object Created") -> dict:
-    detail = {"bucket": {"name": key.bucket}, "object": {"key": key.key}}
-    return {"detail-type": kind, "source": "aws.s3", "time": "2026-01-01T00:00:00Z", "id": "e-1", "detail": detail}
-
-
-def pushed(event: object, **fields: object) -> dict:
-    data = event if isinstance(event, bytes) else json.dumps(event).encode()
-    return {"message": {"data": base64.b64encode(data).decode(), "messageId": "1"}, "subscription": "s", **fields}
+from tests.unit.web.doors import KEY, NAME, SECRET, Service, eventbridge, pushed
 
 
 @pytest.fixture
@@ -243,14 +179,123 @@ def test_an_engine_that_cannot_be_built_is_answered_and_tried_again(service):
 # --- Direct calls -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fields", [("bucket", "key"), ("s3_bucket", "s3_key")])
-def test_a_caller_names_an_object_in_either_spelling(service, fields):
+@pytest.mark.parametrize("fields", [("bucket", "key"), ("s3_bucket", "s3_key"), ("src_bucket", "src_key")])
+def test_a_caller_names_an_object_in_any_spelling(service, fields):
     key = SourceKey("source", "a b+c%2F/ü🚀")
     service.source.put(key, b"hello")
     answer = service.post("/v1/replicate", dict(zip(fields, (key.bucket, key.key), strict=True)))
     assert answer.status_code == 201
     assert (answer.json["source"], answer.json["destination"]) == (str(key), f"gs://replica/{key.key}")
     assert service.destination.data(DestinationName("replica", key.key)) == b"hello"
+
+
+def test_a_caller_may_name_the_destination(service):
+    service.source.put(KEY, b"hello")
+    body = {"src_bucket": "source", "src_key": "k", "dest_bucket": "replica", "dest_key": "else/where"}
+    answer = service.post("/v1/replicate", body)
+    assert (answer.status_code, answer.json["destination"]) == (201, "gs://replica/else/where")
+    assert set(service.destination.objects) == {DestinationName("replica", "else/where")}
+
+
+@pytest.mark.parametrize(
+    ("source", "destination"), [("source", "other"), ("other", "replica"), ("other", "other"), ("replica", "source")]
+)
+def test_a_destination_that_no_rule_joins_with_the_source_is_forbidden(service, source, destination):
+    service.source.put(KEY, b"hello")
+    answer = service.direct(SourceKey(source, "k"), dest_bucket=destination, dest_key="k")
+    assert (answer.status_code, answer.json["reason"]) == (403, "bucket_not_in_rules")
+    assert (service.source.looked_at, service.destination.writes) == ([], [])
+
+
+def test_a_named_destination_must_be_one_that_can_be(service):
+    answer = service.direct(dest_bucket="replica", dest_key="..")
+    assert (answer.status_code, answer.json["reason"]) == (422, "destination_name_invalid")
+
+
+def test_a_version_is_a_hint_that_is_logged(service, caplog):
+    """The current state is replicated: an old version never covers a newer one."""
+    caplog.set_level(logging.INFO, "replicator")
+    service.source.put(KEY, b"new", version_id="v2")
+    answer = service.direct(version_id="v1")
+    assert (answer.status_code, answer.json["version_id"]) == (201, "v2")
+    assert service.destination.data(NAME) == b"new"
+    (line,) = caplog.records
+    assert line.json_fields["event_version_id"] == "v1"
+
+
+@pytest.mark.parametrize(
+    ("prepare", "status", "result", "reason"),
+    [(prepare, 200 if status == 201 else status, *rest) for prepare, status, *rest in OUTCOMES],
+)
+def test_a_dry_run_says_what_would_happen_and_writes_nothing(service, prepare, status, result, reason):
+    prepare(service)
+    before, writes = dict(service.destination.objects), len(service.destination.writes)
+    answer = service.direct(dry_run=True)
+    assert (answer.status_code, answer.json["result"], answer.json["reason"]) == (status, result, reason)
+    assert answer.json["dry_run"] is True
+    assert (service.destination.objects, len(service.destination.writes)) == (before, writes)
+
+
+@pytest.mark.parametrize(("error", "status"), ERRORS, ids=str)
+def test_a_dry_run_fails_as_the_run_would(service, error, status):
+    service.source.failures["k"] = error
+    assert service.direct(dry_run=True).status_code == status
+
+
+# --- Several destinations ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two(service):
+    """A second rule sends the same objects to a second bucket."""
+    service.destination.buckets.add("second")
+    service.more_rules = (Rule("second", frozenset({"source"}), "second"),)
+    service.source.put(KEY, b"hello")
+    return service
+
+
+def test_several_destinations_are_answered_together(two):
+    answer = two.direct()
+    assert (answer.status_code, answer.mimetype) == (201, "application/json")
+    assert set(answer.json) == {"source", "outcomes"}
+    found = [(each["rule"], each["destination"], each["result"]) for each in answer.json["outcomes"]]
+    assert found == [("default", "gs://replica/k", "created"), ("second", "gs://second/k", "created")]
+    assert two.direct().status_code == 200
+
+
+def test_one_that_was_written_makes_the_answer_201(two):
+    two.direct()
+    del two.destination.objects[NAME]
+    answer = two.direct()
+    assert answer.status_code == 201
+    assert [each["result"] for each in answer.json["outcomes"]] == ["created", "unchanged"]
+
+
+def test_the_worst_of_several_decides_the_status_and_hides_no_other(two, caplog):
+    two.destination.buckets.remove("second")
+    answer = two.direct()
+    assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
+    assert (answer.json["status"], answer.json["reason"]) == (404, "destination_bucket_not_found")
+    first, second = answer.json["outcomes"]
+    assert (first["result"], first["destination"]) == ("created", "gs://replica/k")
+    assert (second["result"], second["rule"], second["status"]) == ("failed", "second", 404)
+    assert [line.json_fields["reason"] for line in caplog.records] == ["destination_bucket_not_found"]
+    assert two.destination.data(NAME) == b"hello"
+
+
+def test_a_failure_that_may_pass_says_when_to_come_back_also_among_several(two):
+    two.source.failures["k"] = Transient(Reason.SOURCE_UNAVAILABLE)
+    answer = two.direct()
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_an_event_is_acknowledged_when_all_its_destinations_are_done(two):
+    two.destination.buckets.remove("second")
+    assert two.event().status_code == 404
+    two.destination.buckets.add("second")
+    assert two.event().status_code == 204
+    assert [name.bucket for name in two.destination.objects] == ["replica", "second"]
 
 
 def test_a_caller_learns_how_many_attempts_it_took(service):
@@ -284,6 +329,8 @@ MALFORMED = [
     {"bucket": 17, "key": "k"},
     {"bucket": "source", "key": ["k"]},
     {"bucket": "source", "key": "k", "s3_bucket": "other"},
+    {"bucket": "source", "key": "k", "dest_bucket": "replica"},
+    {"bucket": "source", "key": "k", "dry_run": "true"},
     {"bucket": "source", "key": "k", SECRET: SECRET},
 ]
 
@@ -480,6 +527,12 @@ def test_without_an_engine_nothing_is_ready(service):
         ("GET", "/v1/replicate", 405, "method_not_allowed"),
         ("PUT", "/", 405, "method_not_allowed"),
         ("DELETE", "/v1/replicate", 405, "method_not_allowed"),
+        ("GET", "/v1/replicate:batch", 405, "method_not_allowed"),
+        ("POST", "/v1/replicate:other", 404, "route_unknown"),
+        ("POST", "/v1/replicate%3Aother", 404, "route_unknown"),
+        ("POST", "/v1/object", 405, "method_not_allowed"),
+        ("POST", "/openapi.json", 405, "method_not_allowed"),
+        ("DELETE", "/docs", 405, "method_not_allowed"),
         ("POST", "/health", 405, "method_not_allowed"),
         ("POST", "/ready", 405, "method_not_allowed"),
         ("GET", "/v2/replicate", 404, "route_unknown"),
@@ -495,4 +548,13 @@ def test_other_paths_and_methods_are_refused_without_touching_anything(service, 
 
 def test_a_trailing_slash_is_the_same_door(service):
     service.source.put(KEY, b"hello")
-    assert service.post("/v1/replicate/", {"bucket": "source", "key": "k"}).status_code == 201
+    body = {"bucket": "source", "key": "k"}
+    assert service.post("/v1/replicate/", body).status_code == 201
+    assert service.post("/v1/replicate:batch/", {"items": [body]}).status_code == 200
+    for path in ("/health/", "/ready/", "/openapi.json/", "/docs/", "/docs/docs.js/"):
+        assert service.client.get(path).status_code == 200, path
+
+
+def test_the_root_names_where_the_doors_are_described(service):
+    named = service.client.get("/").json
+    assert [service.client.get(named[name]).status_code for name in ("openapi", "docs")] == [200, 200]
