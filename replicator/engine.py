@@ -11,7 +11,7 @@ from typing import TypeVar
 import tenacity
 
 from replicator.deadline import Deadline
-from replicator.errors import DestinationMoved, Permanent, ReplicationError, Transient
+from replicator.errors import DestinationMoved, Permanent, ReplicationError, Transient, unexpected
 from replicator.explain import Explanation, explain
 from replicator.model import DestinationName, DestinationObject, Failure, Outcome, Result, SourceKey
 from replicator.reasons import Reason
@@ -127,12 +127,15 @@ class Engine:
             Result.DELETED, Reason.DELETED_ON_REQUEST, found.receipt.source, name, generation=found.generation
         )
 
-    def checks(self) -> Mapping[str, Callable[[], None]]:
-        """One check for each bucket the rules name, by its URI; a check raises when its bucket cannot be used."""
+    def check(self) -> Mapping[str, ReplicationError | None]:
+        """Why a bucket of the rules cannot be used, or `None`, by its URI. One that hangs does not hold up another."""
         source, destination = self.reconciler.source, self.reconciler.destination
-        return {f"s3://{bucket}": partial(source.check, bucket) for bucket in sorted(self.rules.source_buckets)} | {
+        checks = {f"s3://{bucket}": partial(source.check, bucket) for bucket in sorted(self.rules.source_buckets)} | {
             f"gs://{bucket}": partial(destination.check, bucket) for bucket in sorted(self.rules.destination_buckets)
         }
+        with ThreadPoolExecutor(len(checks)) as pool:
+            running = {uri: pool.submit(copy_context().run, _problem_with, check) for uri, check in checks.items()}
+            return {uri: future.result() for uri, future in running.items()}
 
     def _make_equal(
         self, key: SourceKey, deadline: Deadline, dry_run: bool, assignment: Assignment
@@ -151,10 +154,8 @@ class Engine:
         except ReplicationError as error:
             rule = assignment.rules[0].id if len(assignment.rules) == 1 else None
             return Failure(error, key, assignment.destination, rule, retrying.statistics["attempt_number"])
-        except Exception as error:  # one destination must not hide the others; the edge logs where it came from
-            unexpected = Transient(Reason.UNEXPECTED)
-            unexpected.__cause__ = error
-            return Failure(unexpected, key, assignment.destination)
+        except Exception as error:
+            return Failure(unexpected(error), key, assignment.destination)
 
     def _find(self, name: DestinationName) -> DestinationObject | None:
         require_valid_name(name)
@@ -165,6 +166,16 @@ class Engine:
         if name.bucket not in self.rules.destination_buckets:
             raise Permanent(Reason.BUCKET_NOT_IN_RULES)
         require_valid_name(name)
+
+
+def _problem_with(check: Callable[[], None]) -> ReplicationError | None:
+    try:
+        check()
+    except ReplicationError as error:
+        return error
+    except Exception as error:
+        return unexpected(error)
+    return None
 
 
 def _seen(look: Callable[[], T]) -> T | ReplicationError:

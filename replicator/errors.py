@@ -20,6 +20,13 @@ class Transient(ReplicationError):
     """The same attempt may succeed later; nothing was left behind that it could trip over."""
 
 
+def unexpected(error: Exception) -> Transient:
+    """An error that nobody foresaw, so that it hides nothing else; whoever logs it says where `error` came from."""
+    foreseen = Transient(Reason.UNEXPECTED)
+    foreseen.__cause__ = error
+    return foreseen
+
+
 class Moved(Exception):
     """A condition did not hold any more. Not an error: the protocol looks again."""
 

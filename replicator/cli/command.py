@@ -77,6 +77,32 @@ def commands(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
+@commands.command(
+    short_help="Say whether each bucket of the rules can be used.",
+    epilog="""\b
+Example:
+  python -m replicator check --quiet && python -m replicator serve""",
+)
+@with_output()
+@click.pass_obj
+def check(engines: EngineFactory, output: Output) -> None:
+    """Say whether each bucket of the rules can be used, with the credentials that are configured.
+
+    Source buckets are listed; of destination buckets the permissions are tested. Nothing is written.
+    """
+    from replicator.cli.documents import check_document  # noqa: PLC0415
+
+    try:
+        found = engines(None).check()
+    except ReplicationError as error:
+        output.fail(None, error)
+    output.answer(lambda: check_document(found), text.check_lines(found))
+    if output.quiet:
+        for line in text.check_lines({bucket: error for bucket, error in found.items() if error}):
+            output.complain(line)
+    finish(exit_codes.of_errors([error for error in found.values() if error]))
+
+
 @commands.command()
 def serve() -> None:
     """Run the service, as the container does.

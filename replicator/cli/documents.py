@@ -1,7 +1,7 @@
 """What `--json` prints, under the names that the service's answers use."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from replicator.errors import ReplicationError, Transient
@@ -26,6 +26,11 @@ def copy_document(key: SourceKey, results: Sequence[Outcome | Failure], seconds:
     }
 
 
+def check_document(found: Mapping[str, ReplicationError | None]) -> Document:
+    """As `GET /ready` answers it under `checks`."""
+    return {bucket: str(error.reason) if error else "ok" for bucket, error in found.items()}
+
+
 def status_document(status: Status) -> Document:
     return status_fields(status)
 
@@ -46,10 +51,12 @@ def explanation_document(explanation: Explanation) -> Document:
     return document
 
 
-def error_document(subject: SourceKey | DestinationName, error: ReplicationError) -> Document:
-    """What prevented a command as a whole."""
-    kind = "source" if isinstance(subject, SourceKey) else "destination"
-    return {kind: str(subject), "result": "failed"} | _error(error)
+def error_document(subject: SourceKey | DestinationName | None, error: ReplicationError) -> Document:
+    """What prevented a command as a whole, perhaps one that is about no object."""
+    failed = {"result": "failed"} | _error(error)
+    if subject is None:
+        return failed
+    return {"source" if isinstance(subject, SourceKey) else "destination": str(subject)} | failed
 
 
 def _key(explanation: Explanation) -> Document:

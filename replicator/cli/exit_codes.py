@@ -58,7 +58,12 @@ def of_status(explanation: Explanation) -> ExitCode:
 
 def of_explanation(explanation: Explanation) -> ExitCode:
     """`DONE` if nothing is missing from it, whatever it says."""
-    return max((of_error(error) for error in explanation.unread), key=_SEVERITY.index, default=ExitCode.DONE)
+    return of_errors(explanation.unread)
+
+
+def of_errors(errors: Sequence[ReplicationError]) -> ExitCode:
+    """The worst of them; `DONE` if there is none."""
+    return max(map(of_error, errors), key=_SEVERITY.index, default=ExitCode.DONE)
 
 
 _SEVERITY = (

@@ -36,12 +36,12 @@ class Output:
         if not self.json:
             click.echo(text.printable(line), err=True)
 
-    def fail(self, subject: SourceKey | DestinationName, error: ReplicationError) -> NoReturn:
+    def fail(self, subject: SourceKey | DestinationName | None, error: ReplicationError) -> NoReturn:
         """The command as a whole came to nothing."""
         from replicator.cli.documents import error_document  # noqa: PLC0415
 
         self.answer(lambda: error_document(subject, error), ())
-        self.complain(f"failed    {subject}  {text.error_text(error)}")
+        self.complain(f"failed    {f'{subject}  ' if subject else ''}{text.error_text(error)}")
         finish(exit_codes.of_error(error))
 
 

@@ -1,6 +1,6 @@
 """What the commands print for people."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from replicator.errors import ReplicationError
 from replicator.explain import Explanation, Prospect, Verdict
@@ -35,6 +35,12 @@ def failure_line(failure: Failure) -> str:
 
 def error_text(error: ReplicationError) -> str:
     return f"{error.reason}: {error.reason.explained(error.detail)}"
+
+
+def check_lines(found: Mapping[str, ReplicationError | None]) -> Iterator[str]:
+    """Every bucket, and what is wrong with it."""
+    for bucket, error in found.items():
+        yield f"{'failed' if error else 'ok':9} {bucket}" + (f"  {error_text(error)}" if error else "")
 
 
 def status_lines(status: Status) -> Iterator[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from replicator.errors import Permanent, ReplicationError, Transient
+from replicator.errors import Permanent, ReplicationError, unexpected
 from replicator.model import Change, Failure, IgnoredEvent, Outcome
 from replicator.reasons import Reason
 from replicator.telemetry.fields import failure_fields, outcome_fields, present
@@ -52,9 +52,7 @@ def log_error(error: ReplicationError, occasion: Occasion | None = None) -> None
 
 def log_unexpected(error: Exception) -> None:
     """An error that nobody foresaw, where nothing is known but the request."""
-    unexpected = Transient(Reason.UNEXPECTED)
-    unexpected.__cause__ = error
-    _say_failed(unexpected, {})
+    _say_failed(unexpected(error), {})
 
 
 def log_ignored(event: IgnoredEvent, occasion: Occasion) -> None:
@@ -68,6 +66,18 @@ def log_published(message_id: str, attributes: Mapping[str, str]) -> None:
     fields = {"result": "published", "message_id": message_id, "bucket": attributes.get("bucket")}
     event = {"event": attributes.get("kind"), "event_id": attributes.get("event_id") or None}
     _say(logging.INFO, "published", {**fields, **event})
+
+
+CALLERS_OWN = frozenset(
+    {
+        Reason.REQUEST_MALFORMED,
+        Reason.BUCKET_NOT_IN_RULES,
+        Reason.DESTINATION_NOT_FOUND,
+        Reason.DESTINATION_FOREIGN,
+        Reason.DESTINATION_MOVED,
+    }
+)
+"""What the caller of a direct door is told, and nobody else has to mend."""
 
 
 def _say_failed(error: ReplicationError, about: Mapping[str, Any]) -> None:
@@ -84,11 +94,11 @@ def _say_failed(error: ReplicationError, about: Mapping[str, Any]) -> None:
         "permanent": permanent,
         "exception": type(cause).__name__ if cause else None,
     }
-    unexpected = error.reason is Reason.UNEXPECTED
-    if unexpected and cause:
+    if error.reason is Reason.UNEXPECTED and cause:
         frames = traceback.extract_tb(cause.__traceback__)
         fields["stack"] = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
-    _say(logging.ERROR if permanent or unexpected else logging.WARNING, f"failed: {error.reason}", fields)
+    needs_a_person = (permanent and error.reason not in CALLERS_OWN) or error.reason is Reason.UNEXPECTED
+    _say(logging.ERROR if needs_a_person else logging.WARNING, f"failed: {error.reason}", fields)
 
 
 def _say(level: int, message: str, fields: Mapping[str, Any]) -> None:

@@ -6,9 +6,8 @@ from time import perf_counter
 
 from replicator.deadline import Deadline
 from replicator.engine import Engine
-from replicator.errors import ReplicationError, Transient
+from replicator.errors import ReplicationError, unexpected
 from replicator.model import DestinationName, Failure, Outcome, SourceKey
-from replicator.reasons import Reason
 from replicator.telemetry import Occasion, log_failure, log_outcome
 
 
@@ -38,9 +37,7 @@ class Calls:
         except ReplicationError as error:
             results = (Failure(error, key, to),)
         except Exception as error:
-            unexpected = Transient(Reason.UNEXPECTED)
-            unexpected.__cause__ = error
-            results = (Failure(unexpected, key, to),)
+            results = (Failure(unexpected(error), key, to),)
         for result in results:
             if isinstance(result, Outcome):
                 log_outcome(result, occasion, perf_counter() - started)

@@ -1,8 +1,6 @@
 """The doors of the target `replicate`."""
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 
 from werkzeug.wrappers import Request, Response
 
@@ -12,7 +10,7 @@ from replicator.errors import ReplicationError
 from replicator.events import decode_json, looks_like_event, parse_document
 from replicator.model import Failure, IgnoredEvent, Notice
 from replicator.reasons import Reason
-from replicator.telemetry import Occasion, describe_request, log_ignored, log_unexpected
+from replicator.telemetry import Occasion, describe_request, log_error, log_ignored
 from replicator.web.answers import acknowledged, direct_answer, error_answer, error_status, json_answer
 from replicator.web.batch import BatchDoor
 from replicator.web.calls import Calls
@@ -61,10 +59,11 @@ class ReplicateDoors:
 
     def ready(self, _request: Request) -> Response:
         """Readiness: whether each bucket of the rules can be used."""
-        checks = self._engine().checks()
-        with ThreadPoolExecutor(len(checks)) as pool:  # one that hangs must not hide the others
-            running = {uri: pool.submit(copy_context().run, _verdict, check) for uri, check in checks.items()}
-            found = {uri: future.result() for uri, future in running.items()}
+        problems = self._engine().check()
+        for error in problems.values():
+            if error and error.reason is Reason.UNEXPECTED:
+                log_error(error)
+        found = {bucket: str(error.reason) if error else "ok" for bucket, error in problems.items()}
         ready = all(verdict == "ok" for verdict in found.values())
         return json_answer(200 if ready else 503, {"status": "ready" if ready else "not ready", "checks": found})
 
@@ -107,14 +106,3 @@ def _delivery_attempt(document: object) -> int | None:
     """How often Pub/Sub has delivered this message, where it says so. `decode_json` reads every number as a float."""
     attempt = document.get("deliveryAttempt") if isinstance(document, Mapping) else None
     return int(attempt) if isinstance(attempt, float) and attempt.is_integer() else None
-
-
-def _verdict(check: Callable[[], None]) -> str:
-    try:
-        check()
-    except ReplicationError as error:
-        return str(error.reason)
-    except Exception as error:  # one check must not hide the others
-        log_unexpected(error)
-        return str(Reason.UNEXPECTED)
-    return "ok"

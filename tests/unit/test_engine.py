@@ -264,20 +264,21 @@ def test_without_any_time_nothing_is_tried(sides, clock):
 
 
 def test_there_is_one_check_for_each_bucket_by_its_uri(sides, clock):
-    checks = sides.engine(clock).checks()
-    assert list(checks) == ["s3://second", "s3://source", "gs://replica"]
-    for check in checks.values():
-        check()
+    assert sides.engine(clock).check() == {"s3://second": None, "s3://source": None, "gs://replica": None}
 
 
 def test_a_check_fails_for_its_own_bucket_only(sides, clock):
     sides.source.buckets.remove("second")
-    checks = dict(sides.engine(clock).checks())
-    with pytest.raises(Permanent) as missing:
-        checks.pop("s3://second")()
-    assert missing.value.reason is Reason.SOURCE_BUCKET_NOT_FOUND
-    for check in checks.values():
-        check()
+    found = dict(sides.engine(clock).check())
+    assert found.pop("s3://second").reason is Reason.SOURCE_BUCKET_NOT_FOUND
+    assert found == {"s3://source": None, "gs://replica": None}
+
+
+def test_a_check_that_ends_in_an_error_nobody_foresaw_hides_no_other(sides, clock):
+    sides.destination.check = lambda bucket: 1 / 0
+    found = sides.engine(clock).check()
+    assert (found["gs://replica"].reason, found["s3://source"]) == (Reason.UNEXPECTED, None)
+    assert isinstance(found["gs://replica"].__cause__, ZeroDivisionError)
 
 
 # --- Several destinations ---------------------------------------------------------------------------------------------

@@ -415,3 +415,35 @@ def test_serve_that_is_not_configured_says_so(run, monkeypatch, tmp_path):
 def test_help_and_completion_do_not_wait_for_what_they_do_not_need(module):
     script = f"import sys, replicator.cli; sys.exit({module!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False, timeout=60).returncode == 0
+
+
+# --- Check ------------------------------------------------------------------------------------------------------------
+
+
+def test_every_bucket_of_the_rules_is_checked_on_both_sides(run):
+    assert run("check") == (0, "ok        s3://source\nok        gs://replica\n", "")
+    assert run.json("check") == (0, {"s3://source": "ok", "gs://replica": "ok"})
+    assert run("check", "--quiet") == (0, "", "")
+
+
+def test_a_bucket_that_cannot_be_used_is_named_with_the_reason(run):
+    run.destination.buckets.clear()
+    code, out, err = run("check")
+    assert (code, err) == (1, "")
+    assert out.splitlines()[1] == (
+        "failed    gs://replica  destination_bucket_not_found: The destination bucket does not exist."
+    )
+    assert run.json("check")[1]["gs://replica"] == "destination_bucket_not_found"
+    code, out, err = run("check", "--quiet")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+
+
+def test_a_check_without_any_credentials_says_so_once(run, capsys):
+    def engine(progress):
+        raise Transient(Reason.CREDENTIALS_UNAVAILABLE, "there are no Google credentials")
+
+    with pytest.raises(SystemExit) as ended:
+        cli.main(("check",), engine)
+    captured = capsys.readouterr()
+    assert ended.value.code == 75
+    assert captured.err.startswith("failed    credentials_unavailable: ")
