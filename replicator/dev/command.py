@@ -12,10 +12,11 @@ from rich.console import Console
 from replicator.dev import environment, samples
 from replicator.dev.errors import Interrupted, StackError
 from replicator.dev.once import run_once
+from replicator.dev.rules import DESTINATION_BUCKET, ONE_RULE, SOURCE_BUCKET, read_rules
 from replicator.dev.screen import Screen
 from replicator.dev.signals import EndingSignals
 from replicator.dev.sockets import HOST
-from replicator.dev.stack import DESTINATION_BUCKET, SOURCE_BUCKET, Stack
+from replicator.dev.stack import Stack
 
 DEFAULT_PORT = 8080
 LAST_PORT = 65533
@@ -25,8 +26,11 @@ INTERRUPTED = 128 + 2
 
 def main(signals: EndingSignals) -> int:
     """The process's exit code."""
-    options = _parser().parse_args()
+    parser = _parser()
+    options = parser.parse_args()
     screen = Screen(Console(highlight=False, emoji=False, markup=False))
+    if options.once and options.rules:
+        parser.error("--once has a rule of its own")
     try:
         return _once(options, screen, signals) if options.once else _watch(options, screen, signals)
     except Interrupted:
@@ -57,7 +61,8 @@ def _watch(options: argparse.Namespace, screen: Screen, signals: EndingSignals) 
     if source_folder.is_relative_to(replica_folder) or replica_folder.is_relative_to(source_folder):
         raise StackError(f"{source_folder} and {replica_folder} are inside one another: replicas would be sources")
     port = DEFAULT_PORT if options.port is None else options.port
-    stack = Stack(replica_root, host=options.host, port=port, source_folder=source_folder, screen=screen)
+    rules = read_rules(options.rules) if options.rules else ONE_RULE
+    stack = Stack(replica_root, host=options.host, port=port, source_folder=source_folder, rules=rules, screen=screen)
     signals.then(stack.end)
     screen.say("Starting the embedded S3, Pub/Sub and Cloud Storage, and the service twice …", "dim")
     with stack:
@@ -82,6 +87,10 @@ def _introduce(stack: Stack, screen: Screen) -> None:
         screen.say(f"  drop files in  {stack.source_folder}", "bold")
     screen.say(f"  replicas       {stack.replica_folder}", "bold")
     screen.say()
+    variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in stack.variables.items())
+    screen.say("For the command line, in another shell:", "dim")
+    screen.say(f"export {variables}")
+    screen.say()
     body = shlex.quote(f'{{"s3_bucket": "{SOURCE_BUCKET}", "s3_key": "{samples.HELLO}"}}')
     screen.say(f"Try: curl --data {body} {stack.replicate_url}/v1/replicate")
     screen.say()
@@ -90,6 +99,7 @@ def _introduce(stack: Stack, screen: Screen) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m replicator.dev", description=__doc__)
     parser.add_argument("--once", action="store_true", help="do the main job once in a temporary folder, and judge it")
+    parser.add_argument("--rules", type=Path, metavar="FILE", help="replicate by these rules; their buckets are made")
     parser.add_argument("--port", type=_port, help="port of `replicate`, 0 for any (default 8080; any with --once)")
     parser.add_argument(
         "--host",

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from replicator.dev import samples
 from replicator.dev.compare import compare
-from replicator.dev.stack import DESTINATION_BUCKET, SOURCE_BUCKET, Stack
+from replicator.dev.rules import DESTINATION_BUCKET, SOURCE_BUCKET
+from replicator.dev.stack import Stack
 
 PATIENCE = 60
 """Seconds until an event that nothing has come of counts as lost."""

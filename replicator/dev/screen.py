@@ -30,6 +30,7 @@ COLUMNS = (
     Column("checked", 9, rank=1),
     Column("bytes", 8, rank=3),
     Column("lag", 6),
+    Column("rule", 12, rank=4),
 )
 
 STYLES = {"failed": "bold red", "ignored": "dim", "unchanged": "dim", "kept": "yellow", "deleted": "yellow"}
@@ -60,6 +61,7 @@ class Screen:
             "checked": str(fields.get("checked", "-")),
             "bytes": _size(fields.get("bytes")),
             "lag": f"{lag:.1f} s" if (lag := fields.get("lag_seconds")) is not None else "-",
+            "rule": str(fields.get("rule", "-")),
         }
         source = str(fields.get("source") or fields.get("event") or fields.get("door") or "-")
         with self._lock:

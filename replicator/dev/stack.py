@@ -28,13 +28,12 @@ from replicator.dev.folder import FolderWatch
 from replicator.dev.page import Buckets, FaultSwitch, Hub, PageServer, Parts, shown
 from replicator.dev.pubsub import EmbeddedPubsub
 from replicator.dev.push import Message, PushSubscription
+from replicator.dev.rules import DESTINATION_BUCKET, ONE_RULE, SOURCE_BUCKET, LocalRules
 from replicator.dev.s3 import EmbeddedS3
 from replicator.dev.screen import Screen
 from replicator.dev.services import Service
 from replicator.dev.sockets import HOST, bind, url_of
 
-SOURCE_BUCKET = "source-bucket"
-DESTINATION_BUCKET = "replica-bucket"
 TOPIC = "projects/local/topics/s3-events"
 SECRET_HEADER = "X-Ingest-Secret"  # noqa: S105  the header's name
 PUBLISHED = "published"
@@ -49,7 +48,7 @@ class Stack:
 
     `port` is that of `replicate`; S3 takes the next one if it is free, the page the one after that, and everything else
     any. These three listen on `host`, the rest on loopback always. Where there is a `source_folder`, its files are put
-    into S3. One at a time in a process: moto keeps its objects once per process.
+    into S3. `rules` say what is replicated. One at a time in a process: moto keeps its objects once per process.
     """
 
     def __init__(
@@ -59,10 +58,12 @@ class Stack:
         host: str = HOST,
         port: int = 0,
         source_folder: Path | None = None,
+        rules: LocalRules = ONE_RULE,
         screen: Screen | None = None,
     ) -> None:
         self.replica_folder = replica_root / DESTINATION_BUCKET
         self.source_folder = source_folder
+        self._rules = rules
         self.ingest_secret = secrets.token_urlsafe(24)
         self._replica_root, self._host, self._port = replica_root, host, port
         self._screen = screen or Screen(Console(quiet=True))
@@ -89,6 +90,22 @@ class Stack:
     def dead_letters(self) -> tuple[Message, ...]:
         """What Pub/Sub gave up."""
         return self._push.dead_letters
+
+    @property
+    def sides(self) -> dict[str, str]:
+        """The variables that lead to the two sides, for the service and for the command line."""
+        return {
+            "AWS_ENDPOINT_URL_S3": self.s3_url,
+            "AWS_ACCESS_KEY_ID": clients.AWS_ACCESS_KEY_ID,
+            "AWS_SECRET_ACCESS_KEY": clients.AWS_SECRET_ACCESS_KEY,
+            "AWS_REGION": clients.AWS_REGION,
+            "STORAGE_EMULATOR_HOST": self.storage_url,
+        }
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What makes the command line see what the service sees."""
+        return {**self.sides, **self._rules.variables}
 
     def settle(self, timeout: float) -> bool:
         """Waits until every event so far has reached its end, for at most `timeout` seconds in each of two stages.
@@ -123,7 +140,7 @@ class Stack:
             for following in (1, 2)
         )
 
-        cloud_storage = CloudStorageServer(folder=self._replica_root, buckets=[DESTINATION_BUCKET])
+        cloud_storage = CloudStorageServer(folder=self._replica_root, buckets=sorted(self._rules.destination_buckets))
         self.storage_url = started.enter_context(cloud_storage).url
         self.storage = clients.storage_client(self.storage_url)
         self._push = PushSubscription(f"{url_of(replicate_socket)}/", self._warn, ack_deadline=ACK_DEADLINE)
@@ -131,7 +148,7 @@ class Stack:
         self.pubsub_address = pubsub.address
         secret = (SECRET_HEADER, self.ingest_secret)
         eventbridge = ApiDestination(f"{url_of(ingest_socket)}/v1/events", secret, self._warn)
-        s3 = EmbeddedS3(s3_socket, [SOURCE_BUCKET], lambda write: eventbridge.add(event_of(write)))
+        s3 = EmbeddedS3(s3_socket, self._rules.source_buckets, lambda write: eventbridge.add(event_of(write)))
         self.s3_url = started.enter_context(s3).url
         self.s3 = clients.s3_client(self.s3_url)
         self._deliveries += [started.enter_context(eventbridge), started.enter_context(self._push)]
@@ -158,18 +175,12 @@ class Stack:
     def _replicate_environment(self) -> dict[str, str]:
         return {
             **environment.inherited(),
+            **self.sides,
+            **self._rules.variables,
             "AUTH": "none",
             "HOST": HOST,  # the socket is inherited; whoever names another host to the stack wants it open
-            "SOURCE_S3_BUCKETS": SOURCE_BUCKET,
-            "TARGET_GCS_BUCKET": DESTINATION_BUCKET,
-            "DELETES": "propagate",
             "DEADLINE_SECONDS": str(ACK_DEADLINE - 10),
             "MAX_RETRIES": "1",  # fewer than any deployment's: a person is watching, and Pub/Sub delivers again
-            "AWS_ENDPOINT_URL_S3": self.s3_url,
-            "AWS_ACCESS_KEY_ID": clients.AWS_ACCESS_KEY_ID,
-            "AWS_SECRET_ACCESS_KEY": clients.AWS_SECRET_ACCESS_KEY,
-            "AWS_REGION": clients.AWS_REGION,
-            "STORAGE_EMULATOR_HOST": self.storage_url,
         }
 
     def _ingest_environment(self) -> dict[str, str]:

@@ -6,7 +6,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from replicator.dev.stack import DESTINATION_BUCKET, SOURCE_BUCKET, Stack
+from replicator.dev.rules import DESTINATION_BUCKET, SOURCE_BUCKET
+from replicator.dev.stack import Stack
 from tests.service.browser import headless_chromium, quiet_page
 
 PATIENCE_MS = 40_000

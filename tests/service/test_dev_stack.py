@@ -15,8 +15,9 @@ import pytest
 from replicator.dev.compare import Difference, compare
 from replicator.dev.errors import StackError
 from replicator.dev.once import run_once
+from replicator.dev.rules import DESTINATION_BUCKET, SOURCE_BUCKET
 from replicator.dev.sockets import bind
-from replicator.dev.stack import DESTINATION_BUCKET, SOURCE_BUCKET, Stack
+from replicator.dev.stack import Stack
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30

@@ -20,7 +20,8 @@ import yaml
 
 from replicator.dev import environment
 from replicator.dev.cloud_storage import Answer, Fault, PersistAtMost
-from replicator.dev.stack import DESTINATION_BUCKET, SOURCE_BUCKET, Stack
+from replicator.dev.rules import DESTINATION_BUCKET, SOURCE_BUCKET
+from replicator.dev.stack import Stack
 from replicator.receipt import METADATA_KEY
 from replicator.rules import Filter, Rule, RuleSet
 from tests.servers import AWS, cloud_storage, moto, s3_client

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from replicator.dev.stack import SOURCE_BUCKET, Stack
+from replicator.dev.rules import SOURCE_BUCKET
+from replicator.dev.stack import Stack
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 EXAMPLES = re.findall(r"```sh\n(curl [^\n]*)\n```\n```json\n([^\n]*)\n```", README)

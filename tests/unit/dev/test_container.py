@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from replicator.dev import command
-from replicator.dev.stack import DESTINATION_BUCKET, SOURCE_BUCKET
+from replicator.dev.rules import DESTINATION_BUCKET, SOURCE_BUCKET
 
 ROOT = Path(__file__).parents[3]
 COMPOSE = ROOT / "deploy/docker-compose.yaml"
