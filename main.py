@@ -28,4 +28,5 @@ def unrouted(_error: NotFound) -> Response:
     return doors()(request)
 
 
-current_app.register_error_handler(NotFound, unrouted)  # the framework runs this module in its application's context
+if current_app:  # the framework runs this module in its application's context
+    current_app.register_error_handler(NotFound, unrouted)

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from replicator.dev.rules import DESTINATION_BUCKET, SOURCE_BUCKET
 from replicator.dev.stack import Stack
+from replicator.reasons import Reason
 from tests.service.browser import headless_chromium, quiet_page
 
 PATIENCE_MS = 40_000
@@ -71,7 +72,7 @@ def test_a_file_that_is_uploaded_appears_on_both_sides_with_its_outcome(page, st
     expect(replica(page, "uploaded.txt").locator(".badge")).to_have_text("in sync")
     expect(replica(page, "uploaded.txt").locator(".generation")).to_have_text(re.compile(r"\d{10,}"))
     outcome = outcomes(page, "uploaded.txt", "created").first
-    expect(outcome).to_contain_text("The destination object did not exist and was created.")
+    expect(outcome).to_contain_text(Reason.DESTINATION_ABSENT.explanation)
     expect(outcome).to_contain_text("destination_absent")
     expect(outcome).to_contain_text("rule default")
     expect(outcome).to_contain_text(re.compile(r"path whole.*bytes 19 B.*attempts 1.*took.*lag \d", re.DOTALL))

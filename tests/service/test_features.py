@@ -19,7 +19,7 @@ import requests
 import yaml
 
 from replicator.dev import environment
-from replicator.dev.cloud_storage import Answer, Fault, PersistAtMost
+from replicator.dev.cloud_storage import Fault, PersistAtMost
 from replicator.dev.rules import DESTINATION_BUCKET, SOURCE_BUCKET
 from replicator.dev.stack import Stack
 from replicator.receipt import METADATA_KEY
@@ -62,8 +62,9 @@ def test_answers_are_201_200_404_400_and_a_5xx_with_a_message_for_trouble_with_r
     assert post(service, "/v1/replicate", {"bucket": SOURCE}).status_code == 400
     for body in (b"", b"no json"):
         assert service.http.post(f"{service.url}/v1/replicate", data=body, timeout=60).status_code == 400
-    service.storage.faults.add(Fault(Answer(503), times=None))
-    trouble = service.replicate("hello.txt")
+    service.put("large", bytes(9 * 1024**2))
+    service.storage.faults.add(Fault(PersistAtMost(0), times=None))
+    trouble = service.replicate("large")
     assert trouble.status_code == 503
     assert trouble.json()["detail"].startswith("Cloud Storage did not answer")
 
@@ -192,7 +193,7 @@ def test_retries_follow_max_retries_retry_delay_and_retry_backoff(clouds, tmp_pa
         )
     finally:
         storage.faults.clear()
-    begun = [r for r in list(storage.requests)[before:] if r.method == "POST" and "uploadType=resumable" in r.path]
+    begun = [r for r in list(storage.requests)[before:] if r.method == "POST" and "uploadType=resumable" in r.query]
     assert result.returncode == 75, result.stderr
     assert len(begun) == requests_made
 
