@@ -10,7 +10,7 @@ run: $(VENV)/ready  ## The main job without any cloud; ARGS=--once runs it once,
 	$(BIN)/python -m replicator.dev $(ARGS)
 
 test: $(VENV)/ready  ## The whole suite; ARGS goes to pytest
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 check: $(VENV)/ready  ## Lint, format and types
 	$(BIN)/ruff check .

@@ -13,6 +13,7 @@ OUTCOME = {
     "checked": "CRC32",
     "bytes": 15,
     "lag_seconds": 1.25,
+    "rule": "default",
 }
 
 
@@ -26,8 +27,8 @@ def printed(*calls, width=200, terminal=False):
 
 def test_rows_are_aligned_under_one_head():
     head, first, second = printed((OUTCOME, 15), ({**OUTCOME, "source": "1 + 1 = 100 % 🦊"}, 5 * 1024**2))
-    assert head.split() == ["source", "size", "result", "reason", "path", "checked", "bytes", "lag"]
-    assert " ".join(first.split()) == "hello.txt 15 B created destination_absent whole CRC32 15 B 1.2 s"
+    assert head.split() == ["source", "size", "result", "reason", "path", "checked", "bytes", "lag", "rule"]
+    assert " ".join(first.split()) == "hello.txt 15 B created destination_absent whole CRC32 15 B 1.2 s default"
     assert first.index("created") == second.index("created") + 1  # the emoji is two cells wide
     assert "5.0 MiB" in second
 

@@ -271,7 +271,11 @@ ALL_SCENES = [
 ]
 
 
-@pytest.mark.parametrize(("target", "documented", "scene"), ALL_SCENES, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(
+    ("target", "documented", "scene"),
+    ALL_SCENES,
+    ids=[" ".join(map(str, (target, *documented))) for target, documented, _ in ALL_SCENES],
+)
 def test_a_documented_status_is_really_answered_as_described(target, documented, scene):
     method, path, status = documented
     answer = scene(Scenes())
