@@ -15,11 +15,17 @@ from replicator.errors import DestinationMoved, Permanent, ReplicationError, Tra
 from replicator.explain import Explanation, explain
 from replicator.model import DestinationName, DestinationObject, Failure, Outcome, Result, SourceKey
 from replicator.reasons import Reason
-from replicator.reconcile import Reconciler
+from replicator.reconcile import Reconciler, Trail
 from replicator.rules import Assignment, RuleSet, require_valid_name
 from replicator.status import Status, status_of
 
 T = TypeVar("T")
+
+
+DESTINATIONS_AT_ONCE = 16
+"""Destinations of one key that are made equal side by side; of more, some wait."""
+
+CHECKED_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,7 @@ class Engine:
         make_equal = partial(self._make_equal, key, deadline, dry_run)
         if len(assignments) == 1:
             return (make_equal(assignments[0]),)
-        with ThreadPoolExecutor(len(assignments)) as pool:
+        with ThreadPoolExecutor(min(len(assignments), DESTINATIONS_AT_ONCE)) as pool:
             running = [pool.submit(copy_context().run, make_equal, assignment) for assignment in assignments]
             return tuple(future.result() for future in running)
 
@@ -133,7 +139,7 @@ class Engine:
         checks = {f"s3://{bucket}": partial(source.check, bucket) for bucket in sorted(self.rules.source_buckets)} | {
             f"gs://{bucket}": partial(destination.check, bucket) for bucket in sorted(self.rules.destination_buckets)
         }
-        with ThreadPoolExecutor(len(checks)) as pool:
+        with ThreadPoolExecutor(min(len(checks), CHECKED_AT_ONCE)) as pool:
             running = {uri: pool.submit(copy_context().run, _problem_with, check) for uri, check in checks.items()}
             return {uri: future.result() for uri, future in running.items()}
 
@@ -143,19 +149,14 @@ class Engine:
         retrying = self.retry.retrying(deadline)
         try:
             if dry_run:
-                outcome = retrying(self.reconciler.foresee, key, assignment)
+                outcome = retrying(self.reconciler.foresee, key, assignment, deadline)
             else:
-                outcome = retrying(self.reconciler.reconcile, key, assignment, deadline)
-            attempts = retrying.statistics["attempt_number"]
-            if attempts > 1 and outcome.result is Result.UNCHANGED and outcome.reason is Reason.SOURCE_NOT_FOUND:
-                # An earlier attempt's insert, whose answer was lost, may still land. The next delivery looks again.
-                raise Transient(Reason.DESTINATION_UNAVAILABLE, "a write of an earlier attempt may still be under way")
-            return replace(outcome, attempts=attempts)
-        except ReplicationError as error:
-            rule = assignment.rules[0].id if len(assignment.rules) == 1 else None
-            return Failure(error, key, assignment.destination, rule, retrying.statistics["attempt_number"])
+                outcome = retrying(self.reconciler.reconcile, key, assignment, deadline, Trail())
+            return replace(outcome, attempts=retrying.statistics["attempt_number"])
         except Exception as error:
-            return Failure(unexpected(error), key, assignment.destination)
+            known = error if isinstance(error, ReplicationError) else unexpected(error)
+            attempts = retrying.statistics["attempt_number"]
+            return Failure(known, key, assignment.destination, assignment.only_rule, attempts)
 
     def _find(self, name: DestinationName) -> DestinationObject | None:
         require_valid_name(name)

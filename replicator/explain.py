@@ -97,7 +97,7 @@ def _prospect(
     assignment: Assignment,
     rules: RuleSet,
 ) -> Prospect:
-    rule = assignment.rules[0].id if len(assignment.rules) == 1 else None
+    rule = assignment.only_rule
     prospect: Outcome | Failure
     if isinstance(destination, ReplicationError):
         prospect = Failure(destination, key, assignment.destination, rule)

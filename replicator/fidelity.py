@@ -1,6 +1,7 @@
 """What of a source object goes where: the one place where S3's properties become Cloud Storage's (docs/fidelity.md)."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from urllib.parse import quote, urlencode
 
 from replicator.model import Attributes, NotHeld, Placement, SourceObject
@@ -22,10 +23,16 @@ MAX_VALUE = 4 * 1024
 https://docs.cloud.google.com/storage/docs/reference/rpc/google.storage.v1, ServiceConstants)."""
 
 
-def attributes_of(source: SourceObject, placement: Placement) -> Attributes:
-    """All that is written beside the bytes of `source`."""
+def attributes_of(source: SourceObject, placement: Placement, checked: str | None = None) -> Attributes:
+    """All that is written beside the bytes of `source`.
+
+    `checked` is the check that the bytes have passed, if it is not that of the source's own checksum.
+    """
     metadata, _ = _custom_metadata(source)
-    return Attributes(source.headers, metadata, source.last_modified, receipt_of(source), placement)
+    receipt = receipt_of(source)
+    if checked is not None:
+        receipt = replace(receipt, checked=checked)
+    return Attributes(source.headers, metadata, source.last_modified, receipt, placement)
 
 
 def not_held(source: SourceObject) -> tuple[NotHeld, ...]:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from replicator.deadline import Deadline
 from replicator.errors import Moved, Permanent, Transient
 from replicator.fidelity import attributes_of, not_held
-from replicator.model import DestinationObject, Outcome, Result, SourceKey, SourceObject
+from replicator.model import Checksum, DestinationObject, Outcome, Result, SourceKey, SourceObject
 from replicator.ports import Destination, Source
 from replicator.reasons import Reason
 from replicator.receipt import holds, holds_bytes_of
@@ -47,11 +47,15 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class UpdateMetadata:
-    """The bytes of `destination` are right: give it headers, metadata and receipt of `source`."""
+    """The bytes of `destination` are right: give it headers, metadata and receipt of `source`.
+
+    `checked` is the check that these bytes have passed, now or when they were copied.
+    """
 
     source: SourceObject
     destination: DestinationObject
     reason: Reason
+    checked: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,15 @@ class Look:
     action: Action
 
 
+@dataclass(slots=True)
+class Trail:
+    """What earlier rounds and attempts for one destination have left: the write that is done, and whether another,
+    whose answer was lost, may still land."""
+
+    written: Outcome | None = None
+    write_under_way: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Reconciler:
     """The protocol between one source side and one destination side."""
@@ -91,30 +104,35 @@ class Reconciler:
     transfer: Transfer
     rules: RuleSet
 
-    def reconcile(self, key: SourceKey, assignment: Assignment, deadline: Deadline) -> Outcome:
-        """One attempt to make a destination of `key` equal to it. May be repeated, and run concurrently, at will.
+    def reconcile(self, key: SourceKey, assignment: Assignment, deadline: Deadline, trail: Trail) -> Outcome:
+        """One attempt to make a destination of `key` equal to it. May be repeated, with the same `trail`, and run
+        concurrently, at will.
 
         Raises `Permanent` when it is refused, and `Transient` when it failed or both sides kept moving.
         """
         require_valid_name(assignment.destination)
-        written: Outcome | None = None
         for _ in range(MAX_ROUNDS):
             deadline.check()
             look = self._look(key, assignment)
             if isinstance(look.action, Nothing):
-                return written or _announced(look, key, assignment)
+                if trail.write_under_way and look.action.reason is Reason.SOURCE_NOT_FOUND:
+                    # It would leave the replica of an object that is gone. Only a later look can tell.
+                    raise Transient(Reason.DESTINATION_UNAVAILABLE, "an earlier write may still be under way")
+                return trail.written or _announced(look, key, assignment)
             try:
-                outcome = self._carry_out(look, key, assignment, deadline)
+                outcome = self._carry_out(look, look.action, key, assignment, deadline, trail)
             except Moved:
                 continue
-            written = replace(outcome, copied_bytes=outcome.copied_bytes + (written.copied_bytes if written else 0))
+            copied_before = trail.written.copied_bytes if trail.written else 0
+            trail.written = replace(outcome, copied_bytes=outcome.copied_bytes + copied_before)
             if self.source.stat(key) == look.source:
-                return written
+                return trail.written
         raise Transient(Reason.CONTENTION)
 
-    def foresee(self, key: SourceKey, assignment: Assignment) -> Outcome:
+    def foresee(self, key: SourceKey, assignment: Assignment, deadline: Deadline) -> Outcome:
         """What `reconcile` would do now. Writes nothing; raises what it would raise before it wrote."""
         require_valid_name(assignment.destination)
+        deadline.check()
         destination = self.destination.stat(assignment.destination)
         return foreseen(key, assignment, destination, self.source.stat(key), self.rules)
 
@@ -122,23 +140,36 @@ class Reconciler:
         destination = self.destination.stat(assignment.destination)
         return _judged(key, assignment, destination, self.source.stat(key), self.rules)
 
-    def _carry_out(self, look: Look, key: SourceKey, assignment: Assignment, deadline: Deadline) -> Outcome:
+    def _carry_out(
+        self,
+        look: Look,
+        action: Copy | UpdateMetadata | Delete,
+        key: SourceKey,
+        assignment: Assignment,
+        deadline: Deadline,
+        trail: Trail,
+    ) -> Outcome:
         """Raises `Moved` when what the decision rests on no longer holds; nothing was written then."""
         done = _announced(look, key, assignment)
-        match look.action:
+        match action:
             case Copy(source, if_generation):
                 attributes = attributes_of(source, look.rule.placement)
-                copied = self.transfer.copy(source, assignment.destination, attributes, if_generation, deadline)
+                trail.write_under_way = True  # until an answer says what became of it
+                try:
+                    copied = self.transfer.copy(source, assignment.destination, attributes, if_generation, deadline)
+                except Moved:
+                    trail.write_under_way = False
+                    raise
+                trail.write_under_way = False
                 checked = attributes.receipt.checked
                 return replace(done, generation=copied.destination.generation, path=copied.path, checked=checked)
-            case UpdateMetadata(source, destination):
-                updated = self.destination.update_metadata(destination, attributes_of(source, look.rule.placement))
+            case UpdateMetadata(source, destination, _, checked):
+                attributes = attributes_of(source, look.rule.placement, checked)
+                updated = self.destination.update_metadata(destination, attributes)
                 return replace(done, generation=updated.generation)
             case Delete(destination):
                 self.destination.delete(destination)
                 return replace(done, generation=None)
-            case Nothing():
-                return done
 
 
 def foreseen(
@@ -170,7 +201,7 @@ def _announced(look: Look, key: SourceKey, assignment: Assignment) -> Outcome:
     match look.action:
         case Copy(_, if_generation, reason):
             result = Result.UPDATED if if_generation else Result.CREATED
-        case UpdateMetadata(_, _, reason):
+        case UpdateMetadata(_, _, reason, _):
             result = Result.METADATA_UPDATED
         case Delete():
             result, reason = Result.DELETED, Reason.SOURCE_DELETED
@@ -208,7 +239,7 @@ def decide(
     if holds(receipt, source):
         return Nothing(Result.UNCHANGED, Reason.IN_SYNC)
     if holds_bytes_of(receipt, source) and _accepts_custom_time(destination, source):
-        return UpdateMetadata(source, destination, Reason.METADATA_CHANGED)
+        return UpdateMetadata(source, destination, Reason.METADATA_CHANGED, receipt.checked)
     return _copy(source, destination.generation, Reason.SOURCE_CHANGED)
 
 
@@ -219,8 +250,8 @@ def _decide_foreign(destination: DestinationObject, source: SourceObject | None,
     owner = destination.receipt.source if destination.receipt else None
     if owner and rules.claims(owner, destination.name):
         raise Permanent(Reason.DESTINATION_CONFLICT, f"it is the replica of {owner}")
-    if _same_bytes(destination, source) and _accepts_custom_time(destination, source):
-        return UpdateMetadata(source, destination, Reason.ADOPTED)
+    if (equal := _equal_checksum(destination, source)) and _accepts_custom_time(destination, source):
+        return UpdateMetadata(source, destination, Reason.ADOPTED, equal)
     if rule.foreign is Foreign.KEEP:
         return Nothing(Result.KEPT, Reason.FOREIGN_KEPT)
     return _copy(source, destination.generation, Reason.FOREIGN_OVERWRITTEN)
@@ -246,9 +277,11 @@ def _accepts_custom_time(destination: DestinationObject, source: SourceObject) -
     return destination.custom_time is None or destination.custom_time <= source.last_modified
 
 
-def _same_bytes(destination: DestinationObject, source: SourceObject) -> bool:
-    """Whether sizes are equal and some checksum that both sides have is equal. Without one, nothing is assumed."""
+def _equal_checksum(destination: DestinationObject, source: SourceObject) -> str | None:
+    """The algorithm of a checksum that both sides have and that is equal; sizes count, too. Without one, nothing is
+    assumed."""
     if source.size != destination.size:
-        return False
-    crc32c = source.checksum.digest if source.checksum and source.checksum.algorithm == "CRC32C" else None
-    return crc32c == destination.crc32c or (source.md5 is not None and source.md5 == destination.md5)
+        return None
+    if source.checksum == Checksum("CRC32C", destination.crc32c):
+        return "CRC32C"
+    return "MD5" if source.md5 is not None and source.md5 == destination.md5 else None

@@ -1,5 +1,7 @@
 """The engine and the publisher on the real services, or on whatever the SDKs' own variables name instead."""
 
+from threading import Semaphore
+
 from replicator.adapters.google_identity import CLOUD_PLATFORM
 from replicator.bootstrap.configuration import google_identity, load_rules
 from replicator.bootstrap.source import build_source
@@ -14,19 +16,20 @@ COMMAND_LINE_CONCURRENCY = 16
 
 
 def build_engine(settings: EngineSettings, concurrency: int, progress: Progress | None = None) -> Engine:
-    """`concurrency` is how many objects may be replicated at once; `progress` watches the copies.
+    """`concurrency` is how many copies may be under way at once; `progress` watches them.
 
     Raises `ConfigurationError`, and `Transient(credentials_unavailable)`.
     """
     from replicator.adapters import gcs  # noqa: PLC0415  what a target does not use is not imported
 
-    # A stream uses one connection to read and one to write; the protocol's other requests come before and after it.
+    # A copy uses one connection to read and one to write. The protocol's other requests may be more for a moment: then
+    # connections are opened anew.
     pool_size = concurrency
     rules, identity = load_rules(settings), google_identity(settings)
     source = build_source(settings, rules, identity, pool_size)
     credentials = None if settings.storage_emulator_host else identity.credentials(gcs.SCOPE)
     destination = gcs.GcsDestination(gcs.connect(credentials, pool_size), pool_size)
-    transfer = Transfer(source, destination, settings.chunk_size, progress or Unwatched())
+    transfer = Transfer(source, destination, settings.chunk_size, progress or Unwatched(), Semaphore(concurrency))
     retry = RetryPolicy(settings.max_retries, settings.retry_delay, settings.retry_backoff)
     return Engine(rules, Reconciler(source, destination, transfer, rules), retry, settings.deadline_seconds)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from replicator.model import DestinationName, SourceKey, SourceObject
 from replicator.reasons import Reason
 from replicator.rules.filter import Filter
-from replicator.rules.rule import Rule
+from replicator.rules.rule import Deletes, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +18,18 @@ class Assignment:
     def rule_for(self, source: SourceObject | None) -> tuple[Rule, Reason | None]:
         """The first rule whose filter the object passes; else the first one of all, and why it does not.
 
-        An object that is gone has neither size nor tags: then the first rule decides.
+        An object that is gone has neither size nor tags. Then a rule that keeps replicas decides, if there is one: the
+        replica may be its own.
         """
         if source is None:
-            return self.rules[0], None
+            return next((rule for rule in self.rules if rule.deletes is Deletes.IGNORE), self.rules[0]), None
         mismatches = [(rule, rule.filter.mismatch_of_object(source)) for rule in self.rules]
         return next((found for found in mismatches if found[1] is None), mismatches[0])
+
+    @property
+    def only_rule(self) -> str | None:
+        """The id of the rule, where it does not depend on the object which one it is."""
+        return self.rules[0].id if len(self.rules) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from threading import Semaphore
 
 from replicator.deadline import Deadline
+from replicator.errors import Transient
 from replicator.model import Attributes, DestinationName, DestinationObject, SourceObject
 from replicator.ports import Destination, Progress, Source
+from replicator.reasons import Reason
 from replicator.transfer.stream import copy_stream
 from replicator.transfer.whole import copy_whole
 
 WHOLE_MAX_SIZE = 8 * 1024**2
 """Up to this many bytes an object is copied whole: one GET into memory, one insert."""
+
+
+MAX_CONCURRENCY = 1000
+"""Requests that Cloud Run sends one instance at once, at most."""
 
 
 class Path(StrEnum):
@@ -45,12 +52,17 @@ def path_for(size: int) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Copies objects between two sides. `chunk_size` is the size in bytes of one read-ahead buffer."""
+    """Copies objects between two sides. `chunk_size` is the size in bytes of one read-ahead buffer.
+
+    `turns` is how many copies may be under way at once, and with it what they may hold in memory, however many objects
+    and destinations the requests ask for. The others wait for their turn.
+    """
 
     source: Source
     destination: Destination
     chunk_size: int
     progress: Progress = field(default_factory=Unwatched)
+    turns: Semaphore = field(default_factory=lambda: Semaphore(MAX_CONCURRENCY))
 
     def copy(
         self,
@@ -63,8 +75,23 @@ class Transfer:
         """Writes the bytes of exactly `source`, with `attributes`, if the destination is at `if_generation`.
 
         Raises `SourceMoved` or `DestinationMoved` when one side is no longer as required, `Transient` when reading,
-        writing or a checksum failed. In each case nothing became visible.
+        writing or a checksum failed, or no turn came in time. In each case nothing became visible.
         """
+        if not self.turns.acquire(timeout=max(0.0, deadline.remaining)):
+            raise Transient(Reason.OUT_OF_TIME, "other copies were under way all the time")
+        try:
+            return self._copy(source, name, attributes, if_generation, deadline)
+        finally:
+            self.turns.release()
+
+    def _copy(
+        self,
+        source: SourceObject,
+        name: DestinationName,
+        attributes: Attributes,
+        if_generation: int,
+        deadline: Deadline,
+    ) -> Copied:
         path = path_for(source.size)
         sides = self.source, self.destination
         with self.progress.copying(source) as at:

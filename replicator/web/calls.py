@@ -1,13 +1,13 @@
 """Calls the engine on behalf of a door, and logs each outcome once."""
 
 from collections.abc import Callable
-from functools import cache
 from time import perf_counter
 
 from replicator.deadline import Deadline
 from replicator.engine import Engine
 from replicator.errors import ReplicationError, unexpected
 from replicator.model import DestinationName, Failure, Outcome, SourceKey
+from replicator.once import once
 from replicator.telemetry import Occasion, log_failure, log_outcome
 
 
@@ -19,7 +19,7 @@ class Calls:
 
     def new_deadline(self) -> Callable[[], Deadline]:
         """One deadline for a whole request. It begins with the first object: an ignored event needs no engine."""
-        return cache(lambda: self._engine().new_deadline())
+        return once(lambda: self._engine().new_deadline())
 
     def replicate(
         self,

@@ -27,6 +27,7 @@ from replicator.bootstrap import configuration, targets
 from replicator.bootstrap.source import build_source
 from replicator.errors import Transient
 from replicator.model import AwsKeys
+from replicator.once import once
 from replicator.reasons import Reason
 from replicator.rules import Rule, RuleSet, SourceAccess, parse_rules
 from replicator.settings import ConfigurationError, EngineSettings, IngestSettings, ReplicateSettings
@@ -252,14 +253,14 @@ def test_the_doors_answer_a_health_check_and_are_the_same_for_the_whole_process(
     environment(monkeypatch, REPLICATE if target == "replicate" else INGEST)
     monkeypatch.setattr(bootstrap, "build_engine", lambda *_: pytest.fail("built for a health check"))
     monkeypatch.setattr(bootstrap, "build_publisher", lambda *_: pytest.fail("built for a health check"))
-    doors = targets._once(getattr(targets, f"_build_{target}_doors"))
+    doors = once(getattr(targets, f"_build_{target}_doors"))
     assert Client(Request.application(doors())).get("/health").status_code == 200
     assert doors() is doors()
 
 
 def test_doors_that_are_not_configured_say_so(monkeypatch):
     with pytest.raises(ConfigurationError):
-        targets._once(targets._build_replicate_doors)()
+        once(targets._build_replicate_doors)()
 
 
 def test_what_is_built_once_is_built_at_the_first_call_and_by_one_thread():
@@ -271,7 +272,7 @@ def test_what_is_built_once_is_built_at_the_first_call_and_by_one_thread():
             both_build.wait(0.1)  # a second thread that builds, too, would come here meanwhile
         return built[0]
 
-    get = targets._once(build)
+    get = once(build)
     assert built == []
     with ThreadPoolExecutor(2) as pool:
         assert set(pool.map(lambda _: get(), range(2))) == set(built)
@@ -287,7 +288,7 @@ def test_a_build_that_failed_is_tried_again():
             raise outcome
         return outcome
 
-    get = targets._once(build)
+    get = once(build)
     with pytest.raises(ValueError, match="first"):
         get()
     assert (get(), get()) == ("engine", "engine")

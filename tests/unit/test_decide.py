@@ -63,17 +63,17 @@ PRESENT = {
     "absent": Copy(NOW, 0, Reason.DESTINATION_ABSENT),
     "in sync": Nothing(Result.UNCHANGED, Reason.IN_SYNC),
     "in sync, checked otherwise": Nothing(Result.UNCHANGED, Reason.IN_SYNC),
-    "older metadata": UpdateMetadata(NOW, DESTINATIONS["older metadata"], Reason.METADATA_CHANGED),
+    "older metadata": UpdateMetadata(NOW, DESTINATIONS["older metadata"], Reason.METADATA_CHANGED, "MD5"),
     "newer metadata": COPY_CHANGED,
-    "older version id": UpdateMetadata(NOW, DESTINATIONS["older version id"], Reason.METADATA_CHANGED),
+    "older version id": UpdateMetadata(NOW, DESTINATIONS["older version id"], Reason.METADATA_CHANGED, "MD5"),
     "other bytes": COPY_CHANGED,
     "other size": COPY_CHANGED,
     "foreign": COPY_FOREIGN,
-    "foreign, same bytes": UpdateMetadata(NOW, SAME_BYTES, Reason.ADOPTED),
+    "foreign, same bytes": UpdateMetadata(NOW, SAME_BYTES, Reason.ADOPTED, "MD5"),
     "foreign, same bytes, later custom time": COPY_FOREIGN,
     "replica of another source that still goes here": Reason.DESTINATION_CONFLICT,
     "replica of a source that no longer goes here": UpdateMetadata(
-        NOW, DESTINATIONS["replica of a source that no longer goes here"], Reason.ADOPTED
+        NOW, DESTINATIONS["replica of a source that no longer goes here"], Reason.ADOPTED, "MD5"
     ),
 }
 
@@ -129,19 +129,29 @@ def test_a_composed_object_is_adopted_by_its_crc32c():
     rule = Rule("r", frozenset({"source"}), "replica", foreign=Foreign.KEEP)
     source = replace(NOW, checksum=Checksum("CRC32C", crc32c(DATA)))
     composed = replace(SAME_BYTES, md5=None)
-    assert decide(KEY, composed, source, rule, RuleSet((rule,))) == UpdateMetadata(source, composed, Reason.ADOPTED)
+    assert decide(KEY, composed, source, rule, RuleSet((rule,))) == UpdateMetadata(
+        source, composed, Reason.ADOPTED, "CRC32C"
+    )
 
 
 def test_an_md5_beside_another_checksum_is_enough_to_adopt():
     """S3 adds a CRC64NVME to uploads that bring no checksum; Cloud Storage has none."""
     rule = Rule("r", frozenset({"source"}), "replica", foreign=Foreign.KEEP)
     source = replace(NOW, checksum=Checksum("CRC64NVME", b"12345678"))
-    assert decide(KEY, SAME_BYTES, source, rule, RuleSet((rule,))) == UpdateMetadata(source, SAME_BYTES, Reason.ADOPTED)
+    assert decide(KEY, SAME_BYTES, source, rule, RuleSet((rule,))) == UpdateMetadata(
+        source, SAME_BYTES, Reason.ADOPTED, "MD5"
+    )
 
 
 def test_a_change_of_metadata_within_the_same_second_is_seen():
     rule = Rule("r", frozenset({"source"}), "replica")
     source = replace(NOW, headers=ContentHeaders(content_type="text/html"))
     assert decide(KEY, replica(), source, rule, RuleSet((rule,))) == UpdateMetadata(
-        source, replica(), Reason.METADATA_CHANGED
+        source, replica(), Reason.METADATA_CHANGED, "MD5"
     )
+
+
+def test_bytes_that_were_never_checked_stay_unchecked_when_only_metadata_changes():
+    rule = Rule("r", frozenset({"source"}), "replica")
+    unchecked = replica(checked="none", last_modified=BEFORE)
+    assert decide(KEY, unchecked, NOW, rule, RuleSet((rule,))).checked == "none"

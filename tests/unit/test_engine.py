@@ -1,6 +1,7 @@
 """The engine: what no rule names is not touched, what is transient is tried again, and all of it ends in time."""
 
 from contextvars import ContextVar
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from threading import Event
@@ -243,6 +244,85 @@ def test_finding_nothing_after_a_failed_attempt_is_not_the_end(sides, clock):
         replicate(sides.engine(clock), KEY)
     assert again.value.reason is Reason.DESTINATION_UNAVAILABLE
     assert replicate(sides.engine(clock), KEY).reason is Reason.SOURCE_NOT_FOUND
+
+
+def test_nothing_is_found_over_a_foreign_object_while_an_earlier_write_may_still_land(sides, clock):
+    sides.destination.put_foreign(DestinationName("replica", "k"), b"somebody's")
+    sides.source.put(KEY, b"hello")
+    insert = sides.destination.insert
+
+    def answer_lost(*args):
+        sides.source.delete(KEY)
+        sides.destination.insert = insert
+        raise transient()
+
+    sides.destination.insert = answer_lost
+    with pytest.raises(Transient, match="may still be under way"):
+        replicate(sides.engine(clock), KEY)
+
+
+def test_an_earlier_write_that_lands_after_its_source_went_is_found_and_deleted(sides, clock):
+    sides.rules = RuleSet((Rule("one", frozenset({"source"}), "replica", Deletes.PROPAGATE),))
+    sides.source.put(KEY, b"hello")
+    insert, lost = sides.destination.insert, []
+
+    def answer_lost(*args):
+        sides.source.delete(KEY)
+        sides.destination.insert = insert
+        lost.append(args)
+        raise transient()
+
+    def land(seconds):
+        clock.sleep(seconds)
+        if len(clock.slept) == 2:
+            insert(*lost[0])
+
+    sides.destination.insert = answer_lost
+    engine = sides.engine(clock)
+    engine = replace(engine, retry=replace(engine.retry, sleep=land))
+    assert replicate(engine, KEY).result is Result.DELETED
+    assert sides.destination.data(DestinationName("replica", "k")) is None
+
+
+def test_an_attempt_that_failed_before_it_wrote_leaves_no_doubt(sides, clock):
+    stat, failures = sides.source.stat, [transient()]
+
+    def fail_once(key):
+        if failures:
+            raise failures.pop()
+        return stat(key)
+
+    sides.source.stat = fail_once
+    outcome = replicate(sides.engine(clock), KEY)
+    assert (outcome.reason, outcome.attempts) == (Reason.SOURCE_NOT_FOUND, 2)
+
+
+def test_a_write_whose_last_look_failed_counts_as_what_it_was(sides, clock):
+    sides.source.put(KEY, b"hello")
+    stat, seen = sides.source.stat, []
+
+    def fail_at_the_last_look(key):
+        seen.append(key)
+        if len(seen) == 2:
+            raise transient()
+        return stat(key)
+
+    sides.source.stat = fail_at_the_last_look
+    outcome = replicate(sides.engine(clock), KEY)
+    assert (outcome.result, outcome.copied_bytes, outcome.attempts) == (Result.CREATED, 5, 2)
+    assert sides.destination.writes == ["write"]
+
+
+def test_a_dry_run_ends_with_its_deadline_too(sides, clock):
+    sides.source.put(KEY, b"hello")
+    [late] = sides.engine(clock, Untouchable(), Untouchable()).replicate(KEY, Deadline.after(-5), dry_run=True)
+    assert late.error.reason is Reason.OUT_OF_TIME
+
+
+def test_the_failure_that_nobody_foresaw_names_its_rule_and_attempts(sides, clock):
+    sides.source.stat = lambda key: 1 / 0
+    [failure] = sides.engine(clock).replicate(KEY, Deadline.after(60))
+    assert (failure.error.reason, failure.rule, failure.attempts) == (Reason.UNEXPECTED, "one", 1)
 
 
 def test_the_outcome_tells_how_many_attempts_it_took_and_a_failure_too(sides, clock):

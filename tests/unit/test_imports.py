@@ -22,7 +22,7 @@ LAYERS = [
     {"replicator.events", "replicator.rules", "replicator.ports", "replicator.receipt", "replicator.deadline"},
     {"replicator.model"},
     {"replicator.errors"},
-    {"replicator.reasons"},
+    {"replicator.reasons", "replicator.once"},
 ]
 """From the outside in. A module may import its own layer and those below it, never one above it."""
 

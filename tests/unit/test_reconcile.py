@@ -10,7 +10,7 @@ from replicator.errors import Permanent, Transient
 from replicator.model import ContentHeaders, DestinationName, Placement, Result, SourceKey
 from replicator.reasons import Reason
 from replicator.receipt import holds, receipt_of
-from replicator.reconcile import MAX_ROUNDS, Reconciler
+from replicator.reconcile import MAX_ROUNDS, Reconciler, Trail
 from replicator.rules import Deletes, Filter, Foreign, Rule, RuleSet
 from replicator.transfer import Transfer
 from tests.fakes import InMemoryDestination, InMemorySource
@@ -25,7 +25,7 @@ def reconcile(source, destination, rule: Rule, key: SourceKey, deadline: Deadlin
     rules = RuleSet((rule,))
     [assignment] = rules.assignments(key)
     reconciler = Reconciler(source, destination, Transfer(source, destination, 64 * 1024), rules)
-    return reconciler.reconcile(key, assignment, deadline)
+    return reconciler.reconcile(key, assignment, deadline, Trail())
 
 
 class World:
@@ -345,7 +345,7 @@ def both(world: World):
     [assignment] = rules.assignments(KEY)
     transfer = Transfer(world.source, world.destination, 64 * 1024)
     reconciler = Reconciler(world.source, world.destination, transfer, rules)
-    return reconciler.reconcile(KEY, assignment, Deadline.after(60))
+    return reconciler.reconcile(KEY, assignment, Deadline.after(60), Trail())
 
 
 def test_an_object_that_a_filter_keeps_out_is_ignored_and_neither_side_is_touched():
@@ -372,7 +372,7 @@ def test_of_two_rules_for_one_name_the_first_by_priority_whose_filter_passes_app
     assert world.destination.objects[NAME].attributes.placement.storage_class == storage_class
 
 
-def test_a_source_that_is_gone_has_no_size_so_that_the_first_rule_by_priority_decides(world):
+def test_a_replica_is_deleted_where_all_rules_for_its_name_propagate_deletes(world):
     world.source.put(KEY, b"small")
     assert both(world).rule == "propagate"
     world.source.delete(KEY)

@@ -6,7 +6,7 @@ import pytest
 
 from replicator.model import DestinationName, SourceKey
 from replicator.reasons import Reason
-from replicator.rules import Filter, Rule, RuleSet
+from replicator.rules import Deletes, Filter, Rule, RuleSet
 from tests.fakes import InMemorySource
 
 KEY = SourceKey("a", "in/k.jpg")
@@ -64,10 +64,21 @@ def test_the_first_rule_whose_filter_the_object_passes_applies(filters, applies)
     assert (found.id, reason) == applies
 
 
-def test_for_an_object_that_is_gone_the_first_rule_decides():
-    [assignment] = RuleSet((rule("low"), rule("high", priority=1, filter=Filter(max_size=1)))).assignments(KEY)
+@pytest.mark.parametrize(
+    ("low", "high", "decides"),
+    [
+        (Deletes.IGNORE, Deletes.PROPAGATE, "low"),
+        (Deletes.PROPAGATE, Deletes.IGNORE, "high"),
+        (Deletes.PROPAGATE, Deletes.PROPAGATE, "high"),
+        (Deletes.IGNORE, Deletes.IGNORE, "high"),
+    ],
+)
+def test_for_an_object_that_is_gone_a_rule_that_keeps_replicas_comes_first(low, high, decides):
+    """The replica may be its own: which rule it is from, nobody can tell."""
+    high_rule = rule("high", priority=1, filter=Filter(max_size=1), deletes=high)
+    [assignment] = RuleSet((rule("low", deletes=low), high_rule)).assignments(KEY)
     found, reason = assignment.rule_for(None)
-    assert (found.id, reason) == ("high", None)
+    assert (found.id, reason) == (decides, None)
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_the_doors_describe_a_request_by_nothing_else():
     source = "".join(file.read_text() for file in (ROOT / "replicator/web").glob("*.py"))
     calls = re.findall(r"describe_request\((.*)\)\n", source)
     described = {name for call in calls for name in re.findall(r"(\w+)=", call)}
-    assert described == {"door", "message_id", "delivery_attempt"}
+    assert described == {"door", "message_id", "delivery_attempt", "destination"}
 
 
 def test_the_metrics_are_those_that_are_counted(lines):

@@ -2,6 +2,8 @@
 
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -288,3 +290,54 @@ def test_reading_runs_ahead_of_a_slow_upload_and_no_further_than_its_buffers(sid
     sides.destination.begin = begin_slow
     sides.copy(state)
     assert read_while_held[0] <= DEPTH * CHUNK
+
+
+def test_no_more_copies_are_under_way_at_once_than_there_are_turns(sides):
+    """Each holds its buffers only while it has its turn."""
+    transfer = Transfer(sides.source, sides.destination, CHUNK, turns=threading.Semaphore(2))
+    under_way, most, lock = [0], [0], threading.Lock()
+
+    def read(offset):
+        with lock:
+            most[0] = max(most[0], under_way[0])
+
+    class Counted:
+        @contextmanager
+        def copying(self, source):
+            with lock:
+                under_way[0] += 1
+            yield lambda position: None
+            with lock:
+                under_way[0] -= 1
+
+    transfer = replace(transfer, progress=Counted())
+    sides.source.on_read = read
+    keys = [SourceKey("source", str(number)) for number in range(12)]
+    states = [sides.source.put(key, b"x" * LARGE) for key in keys]
+
+    def copy(state):
+        name = DestinationName("replica", state.key.key)
+        return transfer.copy(state, name, attributes_of(state, Placement()), 0, Deadline.after(60))
+
+    with ThreadPoolExecutor(12) as pool:
+        assert len(list(pool.map(copy, states))) == 12
+    assert most[0] == 2
+
+
+def test_a_copy_whose_turn_does_not_come_in_time_is_transient_and_takes_no_turn(sides):
+    turns = threading.Semaphore(0)
+    transfer = Transfer(sides.source, sides.destination, CHUNK, turns=turns)
+    state = sides.source.put(KEY, b"hello")
+    with pytest.raises(Transient) as late:
+        transfer.copy(state, NAME, attributes_of(state, Placement()), 0, Deadline.after(0.05))
+    assert late.value.reason is Reason.OUT_OF_TIME
+    assert not turns.acquire(blocking=False)
+
+
+def test_a_copy_that_failed_gives_its_turn_back(sides):
+    turns = threading.Semaphore(1)
+    transfer = Transfer(sides.source, sides.destination, CHUNK, turns=turns)
+    state = sides.source.put(KEY, b"hello", checksum=Checksum("MD5", b"0" * 16))
+    with pytest.raises(Transient):
+        transfer.copy(state, NAME, attributes_of(state, Placement()), 0, Deadline.after(60))
+    assert turns.acquire(blocking=False)
