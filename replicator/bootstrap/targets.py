@@ -1,7 +1,7 @@
 """The doors of each target, the same for a whole process."""
 
 from replicator.bootstrap.engine import build_engine, build_publisher
-from replicator.bootstrap.seeing import see
+from replicator.bootstrap.telemetry import start_telemetry
 from replicator.once import once
 from replicator.settings import IngestSettings, ReplicateSettings
 from replicator.web.ingest import IngestDoors
@@ -10,13 +10,13 @@ from replicator.web.replicate import ReplicateDoors
 
 def _build_replicate_doors() -> ReplicateDoors:
     settings = ReplicateSettings.load()
-    meters = see(settings)
+    meters = start_telemetry(settings)
     return ReplicateDoors(once(lambda: build_engine(settings, settings.concurrency, meters)))
 
 
 def _build_ingest_doors() -> IngestDoors:
     settings = IngestSettings.load()
-    see(settings)
+    start_telemetry(settings)
     secrets = [secret.get_secret_value() for secret in settings.ingest_secrets]
     return IngestDoors(once(lambda: build_publisher(settings)), secrets)
 

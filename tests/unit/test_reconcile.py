@@ -7,7 +7,7 @@ import pytest
 
 from replicator.deadline import Deadline
 from replicator.errors import Permanent, Transient
-from replicator.model import ContentHeaders, DestinationName, Placement, Result, SourceKey
+from replicator.model import Checksum, ContentHeaders, DestinationName, Placement, Result, SourceKey
 from replicator.reasons import Reason
 from replicator.receipt import holds, receipt_of
 from replicator.reconcile import MAX_ROUNDS, Reconciler, Trail
@@ -384,3 +384,14 @@ def test_what_a_replica_cannot_hold_is_part_of_the_outcome_also_when_there_is_no
     for result in (Result.CREATED, Result.UNCHANGED):
         outcome = world.work()
         assert (outcome.result, outcome.not_held, outcome.version_id) == (result, ("object-lock",), "v1")
+
+
+def test_a_receipt_names_the_check_that_the_bytes_passed_and_no_other(world):
+    """An object that is adopted was compared by its MD5; what other checksum S3 has was never computed."""
+    world.destination.put_foreign(NAME, b"hello")
+    world.source.put(KEY, b"hello", checksum=Checksum("CRC64NVME", b"12345678"))
+    assert world.work().reason is Reason.ADOPTED
+    assert world.destination.stat(NAME).receipt.checked == "MD5"
+    world.source.put(KEY, b"hello", checksum=Checksum("SHA256", b"1" * 32), headers=ContentHeaders("text/html"))
+    assert world.work().reason is Reason.METADATA_CHANGED
+    assert world.destination.stat(NAME).receipt.checked == "MD5"

@@ -16,7 +16,7 @@ METRICS_FLUSH_SECONDS = 2
 MONITORING_WRITE = "https://www.googleapis.com/auth/monitoring.write"
 
 
-def see(settings: ServerSettings) -> "Meters | None":
+def start_telemetry(settings: ServerSettings) -> "Meters | None":
     """Sets up the lines and, where they are configured, the metrics."""
     configure(settings.log_level, settings.google_cloud_project)
     if settings.metrics is Metrics.NONE:
