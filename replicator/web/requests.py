@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Annotated, Any, Self, TypeVar
 from urllib.parse import parse_qsl
 
@@ -145,6 +146,17 @@ def read_body(request: Request) -> bytes:
     if len(body) > MAX_BODY_BYTES:
         raise _too_large()
     return body
+
+
+def leave_unread(request: Request) -> None:
+    """Leaves nothing of a body that was not read, or not to its end.
+
+    functions-framework reads what is left into memory before it answers, whatever its size. gunicorn discards it in
+    small pieces.
+    """
+    request.environ.update({"wsgi.input": BytesIO(), "CONTENT_LENGTH": "0"})
+    request.max_content_length = None
+    vars(request).pop("stream", None)  # werkzeug keeps the one it made
 
 
 def read_direct(document: object) -> DirectCall:

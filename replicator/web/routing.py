@@ -10,6 +10,7 @@ from replicator.errors import Permanent, ReplicationError
 from replicator.reasons import Reason
 from replicator.telemetry import describe_request, log_error, log_unexpected, request_scope
 from replicator.web.answers import error_answer, problem
+from replicator.web.requests import leave_unread
 
 Handler = Callable[..., Response]
 
@@ -34,7 +35,10 @@ class Router:
 
     def __call__(self, request: Request) -> Response:
         with request_scope(request.headers.get("traceparent"), request.headers.get("X-Cloud-Trace-Context")):
-            return self._answer(request)
+            try:
+                return self._answer(request)
+            finally:
+                leave_unread(request)
 
     def _answer(self, request: Request) -> Response:
         try:

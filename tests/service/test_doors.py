@@ -9,12 +9,14 @@ from urllib.parse import quote, quote_from_bytes, unquote_to_bytes, urlsplit
 
 import functions_framework
 import pytest
+import requests
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from replicator import bootstrap
 from replicator.dev.services import ROOT
 from replicator.model import DestinationName, SourceKey
 from replicator.web.ingest import IngestDoors
+from replicator.web.requests import MAX_BODY_BYTES, SECRET_HEADER
 from tests.servers import cloud_storage, s3_client
 from tests.service.gunicorn import gunicorn
 from tests.unit.web.doors import KEY, Service
@@ -202,6 +204,46 @@ def test_every_door_is_reached(front, method, path, body, status):
     assert front.request(method, path, body)[0] == status
 
 
+POST_DOORS = {
+    "replicate": ["/", "/v1/replicate", "/v1/replicate:batch"],
+    "ingest": ["/v1/events"],
+}
+
+
+class Flood:
+    """A body without an end, of which most of the memory that it would take is never asked for."""
+
+    def __init__(self) -> None:
+        self.read_bytes = 0
+
+    def read(self, size: int = -1) -> bytes:
+        assert 0 <= size <= 2 * MAX_BODY_BYTES, "somebody reads it to its end"
+        self.read_bytes += size
+        assert self.read_bytes <= 2 * MAX_BODY_BYTES
+        return b"a" * size
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize(
+    ("target", "path", "status"),
+    [
+        *((target, path, 413) for target, paths in POST_DOORS.items() for path in paths),
+        ("replicate", "/nowhere", 404),
+        ("ingest", "/nowhere", 404),
+        ("replicate", "/health", 405),
+    ],
+)
+def test_a_body_without_an_end_is_refused_as_documented_and_not_read(
+    monkeypatch, tmp_path, target, path, status, chunked
+):
+    front, flood = _front(target, monkeypatch, tmp_path), Flood()
+    environ = EnvironBuilder(method="POST", path=path, headers={SECRET_HEADER: "0123456789abcdef"}).get_environ()
+    length = {"wsgi.input_terminated": True} if chunked else {"CONTENT_LENGTH": str(10**12)}
+    chunks, answered, headers = run_wsgi_app(front.app.wsgi_app, environ | length | {"wsgi.input": flood})
+    assert (int(answered.split()[0]), headers["Content-Type"]) == (status, "application/problem+json")
+    assert json.loads(b"".join(chunks))["status"] == status
+
+
 # --- gunicorn ---------------------------------------------------------------------------------------------------------
 
 
@@ -292,3 +334,11 @@ def test_a_path_that_is_not_utf_8_or_not_encoded_names_no_key(container):
 def test_the_description_is_served_by_the_container(container):
     status, description = send(container, "GET", "/openapi.json")
     assert (status, description["openapi"]) == (200, "3.1.1")
+
+
+def test_a_body_that_is_too_large_does_not_disturb_the_next_request_of_its_connection(container):
+    with requests.Session() as session:
+        for _ in range(2):
+            refused = session.post(f"{container}/v1/replicate", data=b"a" * 3 * MAX_BODY_BYTES, timeout=60)
+            assert (refused.status_code, refused.json()["reason"]) == (413, "body_too_large")
+            assert session.get(f"{container}/health", timeout=60).json() == {"status": "ok"}
