@@ -267,6 +267,7 @@ def test_a_service_account_is_given_by_file_as_raw_json_or_as_base64(clouds, tmp
             TARGET_GCS_BUCKET=REPLICA,
             STORAGE_EMULATOR_HOST=None,
             API_ENDPOINT_OVERRIDE=storage.url,
+            HTTPS_PROXY="http://127.0.0.1:1",  # what the library asks the real Google besides goes nowhere
             **{variable: given[variable]},
         )
     assert result.returncode == 0, result.stderr
