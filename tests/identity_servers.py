@@ -66,11 +66,24 @@ class MetadataServer(IdentityServer):
 
 
 class TokenServer(IdentityServer):
-    """Google's token server: gives the tokens of a service account that proves itself by its key."""
+    """Google's token server: gives the tokens of a service account that proves itself by its key.
+
+    An identity token where an audience is named, else an access token.
+    """
 
     def answer(self, request: Asked) -> tuple[int, str | dict]:
-        claims = json.loads(base64.urlsafe_b64decode(request.parameters["assertion"].split(".")[1] + "=="))
-        return 200, {"id_token": identity_token(claims["target_audience"], len(self.asked))}
+        claims = self._claims(request)
+        if "target_audience" in claims:
+            return 200, {"id_token": identity_token(claims["target_audience"], len(self.asked))}
+        return 200, {"access_token": f"access-{len(self.asked)}", "expires_in": 3600, "token_type": "Bearer"}
+
+    @property
+    def accounts(self) -> list[str]:
+        """Who asked, as the assertions say."""
+        return [self._claims(request)["iss"] for request in self.asked]
+
+    def _claims(self, request: Asked) -> dict:
+        return json.loads(base64.urlsafe_b64decode(request.parameters["assertion"].split(".")[1] + "=="))
 
 
 class Sts(IdentityServer):

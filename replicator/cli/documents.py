@@ -27,8 +27,8 @@ def copy_document(key: SourceKey, results: Sequence[Outcome | Failure], seconds:
 
 
 def check_document(found: Mapping[str, ReplicationError | None]) -> Document:
-    """As `GET /ready` answers it under `checks`."""
-    return {bucket: str(error.reason) if error else "ok" for bucket, error in found.items()}
+    """As `GET /ready` answers it under `checks`, but with what it is that a bucket cannot be used for."""
+    return {bucket: _error(error) if error else "ok" for bucket, error in found.items()}
 
 
 def status_document(status: Status) -> Document:

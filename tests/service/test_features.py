@@ -3,14 +3,17 @@
 docs/features.md lists them, with the tests that look closer.
 """
 
+import base64
 import gzip
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,14 +22,15 @@ import requests
 import yaml
 
 from replicator.dev import environment
-from replicator.dev.cloud_storage import Fault, PersistAtMost
-from replicator.dev.rules import DESTINATION_BUCKET, SOURCE_BUCKET
-from replicator.dev.stack import Stack
+from replicator.dev.cloud_storage import CloudStorageServer, Fault, PersistAtMost, RequestLog, ServedRequest
 from replicator.receipt import METADATA_KEY
 from replicator.rules import Filter, Rule, RuleSet
+from tests.google_keys import service_account_key
+from tests.identity_servers import TokenServer, running
 from tests.servers import AWS, cloud_storage, moto, s3_client
 from tests.service.conftest import REPLICA, SOURCE, serving
 from tests.service.envelopes import eventbridge, notification, push
+from tests.service.proxy import Break
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,6 +71,10 @@ def test_answers_are_201_200_404_400_and_a_5xx_with_a_message_for_trouble_with_r
     trouble = service.replicate("large")
     assert trouble.status_code == 503
     assert trouble.json()["detail"].startswith("Cloud Storage did not answer")
+    service.put("cold", b"x", StorageClass="GLACIER")
+    unreadable = service.replicate("cold")
+    assert unreadable.status_code == 422
+    assert unreadable.json()["detail"].startswith("The source object is archived")
 
 
 def test_health_and_the_root_answer(service):
@@ -133,9 +141,18 @@ def test_idempotency_no_partial_object_is_ever_visible_and_concurrent_workers_wr
     assert service.resource("k")["metageneration"] == "1"
 
 
-def test_checksums_are_compared_end_to_end(service):
-    service.put("k", b"hello", ChecksumAlgorithm="SHA256")
-    assert service.replicate("k").json()["checked"] != "none"
+@pytest.mark.parametrize("size", [1000, 9 * 1024**2], ids=["whole", "stream"])
+def test_checksums_are_compared_end_to_end(faulty_source, size):
+    service, proxy = faulty_source
+    data = os.urandom(size)
+    service.put("k", data, ChecksumAlgorithm="SHA256")
+    proxy.breaks.extend(Break(after_bytes=size // 2, flip=True, path="/k") for _ in range(100))
+    contradicted = service.replicate("k")
+    assert (contradicted.status_code, contradicted.json()["reason"]) == (503, "checksum_mismatch")
+    assert service.resource("k") is None
+    proxy.breaks.clear()
+    assert service.replicate("k").json()["checked"] == "SHA256"
+    assert service.visible("k") == data
 
 
 def test_a_gzip_encoded_object_is_not_decompressed_on_the_way(service):
@@ -162,6 +179,7 @@ def command(clouds, folder, *arguments, python=("-m", "replicator"), **variables
     """The command line in an empty folder, with nothing of this machine's environment but its paths."""
     _, s3_url, storage = clouds
     settings = {"AWS_ENDPOINT_URL_S3": s3_url, "STORAGE_EMULATOR_HOST": storage.url, **AWS, **variables}
+    settings = {name: value for name, value in settings.items() if value is not None}
     return subprocess.run(
         [sys.executable, *python, *arguments],
         cwd=folder,
@@ -173,38 +191,88 @@ def command(clouds, folder, *arguments, python=("-m", "replicator"), **variables
     )
 
 
-@pytest.mark.parametrize(("max_retries", "requests_made"), [("0", 1), ("2", 3)])
-def test_retries_follow_max_retries_retry_delay_and_retry_backoff(clouds, tmp_path, max_retries, requests_made):
-    """Each attempt opens a new upload session, whose every chunk Cloud Storage then keeps nothing of."""
-    s3, _, storage = clouds
+class SessionsBegun(RequestLog):
+    """When each upload session was begun, in seconds of a monotonic clock."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at: list[float] = []
+
+    def add(self, request: ServedRequest) -> None:
+        if request.method == "POST" and "uploadType=resumable" in request.query:
+            self.at.append(time.monotonic())
+        super().add(request)
+
+
+@pytest.mark.parametrize(("max_retries", "least_delays"), [(0, []), (2, [0.4, 1.2])])
+def test_retries_follow_max_retries_retry_delay_and_retry_backoff(clouds, tmp_path, max_retries, least_delays):
+    """Each attempt begins a new upload session, whose every chunk Cloud Storage then keeps nothing of."""
+    s3, s3_url, _ = clouds
     s3.put_object(Bucket=SOURCE, Key="large", Body=bytes(9 * 1024**2))
+    storage = CloudStorageServer(buckets=(REPLICA,))
+    storage.requests = begun = SessionsBegun()
     storage.faults.add(Fault(PersistAtMost(0), times=None))
-    before = len(storage.requests)
-    try:
+    with storage:
         result = command(
-            clouds,
+            (s3, s3_url, storage),
             tmp_path,
             *("copy", f"s3://{SOURCE}/large", "--json"),
             SOURCE_S3_BUCKETS=SOURCE,
             TARGET_GCS_BUCKET=REPLICA,
-            MAX_RETRIES=max_retries,
-            RETRY_DELAY="0.01",
-            RETRY_BACKOFF="1",
+            MAX_RETRIES=str(max_retries),
+            RETRY_DELAY="0.4",
+            RETRY_BACKOFF="3",
         )
-    finally:
-        storage.faults.clear()
-    begun = [r for r in list(storage.requests)[before:] if r.method == "POST" and "uploadType=resumable" in r.query]
     assert result.returncode == 75, result.stderr
-    assert len(begun) == requests_made
+    delays = [later - earlier for earlier, later in zip(begun.at, begun.at[1:], strict=False)]
+    assert len(delays) == max_retries
+    assert all(delay >= least for delay, least in zip(delays, least_delays, strict=True)), delays
 
 
 def test_configuration_comes_from_the_environment_and_from_a_dotenv_file(clouds, tmp_path):
+    copy = ("copy", f"s3://{SOURCE}/hello.txt", "--json")
+    unconfigured = command(clouds, tmp_path, *copy)
+    assert (unconfigured.returncode, unconfigured.stdout) == (2, "")
+    assert "SOURCE_S3_BUCKETS, TARGET_GCS_BUCKET: required" in unconfigured.stderr
     (tmp_path / ".env").write_text(f"SOURCE_S3_BUCKETS={SOURCE}\nGCS_BUCKET_NAME={REPLICA}\n")
-    result = command(clouds, tmp_path, "copy", f"s3://{SOURCE}/hello.txt", "--json")
+    of_file = command(clouds, tmp_path, *copy)
+    assert of_file.returncode == 0, of_file.stderr
+    assert json.loads(of_file.stdout)["outcomes"][0]["destination"] == f"gs://{REPLICA}/hello.txt"
+    of_environment = command(clouds, tmp_path, *copy, GCS_BUCKET_NAME="absent")
+    assert of_environment.returncode == 1, of_environment.stderr
+    (failed,) = json.loads(of_environment.stdout)["outcomes"]
+    assert (failed["destination"], failed["reason"]) == ("gs://absent/hello.txt", "destination_bucket_not_found")
+
+
+@pytest.mark.parametrize("variable", ["GCP_CREDENTIALS_PATH", "GCP_SA_KEY", "GCP_SA_KEY_B64"])
+def test_a_service_account_is_given_by_file_as_raw_json_or_as_base64(clouds, tmp_path, variable):
+    """Cloud Storage is named as the real one's stand-in, not as an emulator, which would take no credentials."""
+    s3, _, storage = clouds
+    s3.put_object(Bucket=SOURCE, Key=variable, Body=b"hello")
+    account = f"{variable.lower()}@project.iam.gserviceaccount.com"
+    with running(TokenServer) as tokens:
+        key = json.dumps(json.loads(service_account_key(account)) | {"token_uri": f"{tokens.url}/token"})
+        file = tmp_path / "key.json"
+        file.write_text(key)
+        given = {
+            "GCP_CREDENTIALS_PATH": str(file),
+            "GCP_SA_KEY": key,
+            "GCP_SA_KEY_B64": base64.b64encode(key.encode()).decode(),
+        }
+        result = command(
+            clouds,
+            tmp_path,
+            *("copy", f"s3://{SOURCE}/{variable}"),
+            SOURCE_S3_BUCKETS=SOURCE,
+            TARGET_GCS_BUCKET=REPLICA,
+            STORAGE_EMULATOR_HOST=None,
+            API_ENDPOINT_OVERRIDE=storage.url,
+            HTTPS_PROXY="http://127.0.0.1:1",  # what the library asks the real Google besides goes nowhere
+            **{variable: given[variable]},
+        )
     assert result.returncode == 0, result.stderr
-    assert f"gs://{REPLICA}/hello.txt" in result.stdout
-    missing = command(clouds, tmp_path, "copy", f"s3://{SOURCE}/hello.txt", GCS_BUCKET_NAME="x")
-    assert "TARGET_GCS_BUCKET" in missing.stderr + missing.stdout or missing.returncode == 2
+    assert result.stdout.startswith("created ")
+    assert set(tokens.accounts) == {account}
 
 
 MEASURED = """
@@ -258,25 +326,35 @@ def test_verification_commands_check_the_buckets_on_both_sides(clouds, tmp_path)
     result = command(clouds, tmp_path, "check", "--json", **both)
     assert (result.returncode, json.loads(result.stdout)) == (0, {f"s3://{SOURCE}": "ok", f"gs://{REPLICA}": "ok"})
     wrong = command(clouds, tmp_path, "check", "--json", **{**both, "TARGET_GCS_BUCKET": "absent"})
-    assert (wrong.returncode, json.loads(wrong.stdout)["gs://absent"]) == (1, "destination_bucket_not_found")
+    problem = json.loads(wrong.stdout)["gs://absent"]
+    assert (wrong.returncode, problem["reason"]) == (1, "destination_bucket_not_found")
+    assert problem["detail"] == "The destination bucket does not exist."
 
 
 def test_local_mode_has_a_preloaded_bucket_a_folder_as_source_and_a_folder_as_destination(tmp_path):
-    """As `make run` does it; LOCAL_GCS_PATH is where the replicas go unless the command says otherwise."""
-    source, replica = tmp_path / "in", tmp_path / "out"
-    source.mkdir()
+    source, replicas = tmp_path / "local/source-bucket", tmp_path / "replicas/replica-bucket"
+    source.mkdir(parents=True)
     (source / "dropped.txt").write_text("dropped")
-    with Stack(replica, source_folder=source) as stack:
-        stack.s3.put_object(Bucket=SOURCE_BUCKET, Key="hello.txt", Body=b"Hello")
-        deadline = threading.Event()
-        for _ in range(600):
-            if (replica / DESTINATION_BUCKET / "dropped.txt").exists():
-                break
-            deadline.wait(0.05)
-        assert stack.settle(30)
-        assert (replica / DESTINATION_BUCKET / "hello.txt").read_bytes() == b"Hello"
-        assert (replica / DESTINATION_BUCKET / "dropped.txt").read_bytes() == b"dropped"
-    assert (SOURCE_BUCKET, DESTINATION_BUCKET) == ("source-bucket", "replica-bucket")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "replicator.dev", "--port", "0"],
+        cwd=tmp_path,
+        env={**environment.inherited(), "PYTHONPATH": str(ROOT), "LOCAL_GCS_PATH": str(tmp_path / "replicas")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        patience = time.monotonic() + 60
+        while not all((replicas / name).exists() for name in ("hello.txt", "dropped.txt")):
+            assert process.poll() is None
+            assert time.monotonic() < patience
+            threading.Event().wait(0.05)
+    finally:
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=30)
+    assert process.returncode == 0, output
+    assert (replicas / "hello.txt").read_bytes() == b"Hello from S3!\n"
+    assert (replicas / "dropped.txt").read_bytes() == b"dropped"
 
 
 def test_scalability_a_hundred_objects_in_batches_all_arrive(service):
@@ -313,8 +391,12 @@ def test_no_secret_is_in_the_code_and_the_example_environment_has_none():
     secret = re.compile(
         rb"AKIA(?!IOSFODNN7EXAMPLE)[0-9A-Z]{16}|-----BEGIN (?:RSA |EC )?PRIVATE KEY-----\n[A-Za-z0-9+/]{40}"
     )
-    for name in filter(None, tracked.split("\0")):
+    names = tracked.rstrip("\0").split("\0")
+    assert ".env.example" in names
+    for name in names:
         assert not secret.search((ROOT / name).read_bytes()), name
+    example = (ROOT / ".env.example").read_text()
+    assert not re.search(r"^#? ?(?:GCP_SA_KEY\w*|INGEST_SECRETS|AWS_SECRET_\w+)=\S", example, re.MULTILINE)
     assert ".env" in (ROOT / ".gitignore").read_text().splitlines()
 
 

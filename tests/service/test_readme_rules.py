@@ -32,6 +32,10 @@ def stack_with_rules(tmp_path_factory):
         yield running
 
 
+def test_the_readme_has_commands_to_try():
+    assert len(CONSOLE) == README.count("```console") >= 1
+
+
 @pytest.mark.parametrize(("command", "expected"), CONSOLE)
 def test_the_rules_of_the_readme_are_explained_as_it_says(stack_with_rules, tmp_path, command, expected):
     done = subprocess.run(

@@ -9,6 +9,7 @@ from pydantic import AliasChoices
 
 from replicator.adapters.key_payload import parse_keys
 from replicator.adapters.sts import MAX_AGE, SESSION_NAME, SESSION_SECONDS
+from replicator.rules.document import _RuleDocument
 from replicator.settings import EngineSettings, IngestSettings, ReplicateSettings
 
 TEXT = (Path(__file__).parents[2] / "docs/credentials.md").read_text("utf-8")
@@ -45,6 +46,13 @@ def test_the_trust_policy_pins_the_audience_that_is_asked_for_and_the_account_tw
 def test_the_times_and_the_session_are_the_codes():
     assert (SESSION_SECONDS, MAX_AGE) == (3600, 45 * 60)
     assert f"called `{SESSION_NAME}`" in TEXT
+
+
+def test_every_field_of_a_rule_that_is_named_exists():
+    fields = {f"source.{name}" for name in _RuleDocument.model_fields["source"].annotation.model_fields}
+    named = set(re.findall(r"`(source\.\w+)`", TEXT))
+    assert {"source.credentials", "source.role", "source.request_payer"} <= named <= fields
+    assert not re.search(r"`(credentials_secret|role_arn|request_payer)`", TEXT), "the code's names, not the document's"
 
 
 def test_every_variable_that_is_named_exists():

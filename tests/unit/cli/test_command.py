@@ -433,7 +433,14 @@ def test_a_bucket_that_cannot_be_used_is_named_with_the_reason(run):
     assert out.splitlines()[1] == (
         "failed    gs://replica  destination_bucket_not_found: The destination bucket does not exist."
     )
-    assert run.json("check")[1]["gs://replica"] == "destination_bucket_not_found"
+    assert run.json("check")[1] == {
+        "s3://source": "ok",
+        "gs://replica": {
+            "reason": "destination_bucket_not_found",
+            "detail": "The destination bucket does not exist.",
+            "permanent": True,
+        },
+    }
     code, out, err = run("check", "--quiet")
     assert (code, out, err.count("\n")) == (1, "", 1)
 
