@@ -14,7 +14,8 @@ from dotenv import load_dotenv
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
 
-from replicator.rules import ROLE_ARN, SECRET_RESOURCE, Deletes, Foreign, Rule, RuleSet, SourceAccess
+from replicator.rules import Deletes, Foreign, Rule, RuleSet, SourceAccess
+from replicator.rules.fields import DestinationBucket, Role, Secret, SourceBucket
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 MIN_SECRET_LENGTH = 16
@@ -154,12 +155,11 @@ class EngineSettings(Settings):
         description="What is replicated: [rules](docs/rules.md) as YAML or JSON, the path of their file, or the Secret "
         "Manager resource that holds them.",
     )
-    source_s3_buckets: Annotated[tuple[str, ...], NoDecode] = Field(
+    source_s3_buckets: Annotated[tuple[SourceBucket, ...], NoDecode] = Field(
         (), description="Instead of rules: the S3 buckets that are replicated, separated by commas."
     )
-    target_gcs_bucket: str | None = Field(
+    target_gcs_bucket: DestinationBucket | None = Field(
         None,
-        min_length=3,
         validation_alias=_also("TARGET_GCS_BUCKET", "GCS_BUCKET_NAME", "GCS_BUCKET", "GCP_BUCKET_NAME"),
         description="The Cloud Storage bucket they are replicated to.",
     )
@@ -173,17 +173,15 @@ class EngineSettings(Settings):
         None, description="Google's own variable: a Cloud Storage server for tests, which takes no credentials."
     )
     aws_region: str | None = Field(None, description="Region of the S3 client.")
-    aws_credentials_secret: str | None = Field(
+    aws_credentials_secret: Secret | None = Field(
         None,
-        pattern=SECRET_RESOURCE,
         description="Secret Manager resource with the AWS keys; unset, the AWS SDK looks for credentials itself.",
     )
     aws_credentials_max_age: float = Field(
         300, gt=0, description="Seconds after which the secret is read again, in case it was rotated."
     )
-    aws_role_arn: str | None = Field(
+    aws_role_arn: Role | None = Field(
         None,
-        pattern=ROLE_ARN,
         description="AWS role that is assumed with the Google identity of this service, without any AWS key.",
     )
     aws_web_identity_token_file: str | None = Field(
@@ -265,9 +263,9 @@ class ReplicateSettings(ServerSettings, EngineSettings):
     @model_validator(mode="after")
     def _never_open_by_accident(self) -> Self:
         if self.auth is None and self.k_service is None:
-            raise ValueError("AUTH: required outside Cloud Run")
+            raise ValueError("AUTH: required outside Cloud Run: `iam` or `none`")
         if self.auth is Auth.NONE and self.host not in LOOPBACK:
-            raise ValueError("AUTH: `none` takes a loopback HOST")
+            raise ValueError("AUTH: `none` takes a loopback HOST, such as 127.0.0.1")
         return self
 
 

@@ -1,6 +1,7 @@
 """Reads requests, within bounds. What is wrong with one is said in words that never repeat it."""
 
 import re
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -210,8 +211,13 @@ def _validated(model: type[Model], document: object) -> Model:
         return model.model_validate(document)
     except ValidationError as error:
         problems = error.errors(include_input=False, include_url=False, include_context=False)
-        details = {f"{_field(problem['loc'])}: {problem['msg']}" for problem in problems}
+        details = {f"{_field(problem['loc'])}: {_said(problem['msg'])}" for problem in problems}
         raise _malformed("; ".join(sorted(details))) from None
+
+
+def _said(message: str) -> str:
+    """Without the words that are about this program."""
+    return re.sub(r"^Value error, |(?<=valid dictionary) or instance of \w+", "", message)
 
 
 def _malformed(detail: str) -> Permanent:

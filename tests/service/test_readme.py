@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from replicator.dev.rules import SOURCE_BUCKET
+from replicator.dev.samples import HELLO, HELLO_TEXT
 from replicator.dev.stack import Stack
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
@@ -19,7 +20,7 @@ VOLATILE = {"generation", "receipt"}
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory):
     with Stack(tmp_path_factory.mktemp("local")) as running:
-        running.s3.put_object(Bucket=SOURCE_BUCKET, Key="hello.txt", Body=b"Hello")
+        running.s3.put_object(Bucket=SOURCE_BUCKET, Key=HELLO, Body=HELLO_TEXT)
         assert running.settle(30)
         yield running
 

@@ -172,8 +172,8 @@ def test_source_buckets_are_separated_by_commas(monkeypatch, text, buckets):
 
 
 def test_the_one_rule_is_what_the_variables_say(monkeypatch):
-    settings = replicate(monkeypatch, SOURCE_S3_BUCKETS="a,b", DELETES="propagate", FOREIGN="keep")
-    rule = Rule("default", frozenset({"a", "b"}), "replica", Deletes.PROPAGATE, Foreign.KEEP)
+    settings = replicate(monkeypatch, SOURCE_S3_BUCKETS="first,second", DELETES="propagate", FOREIGN="keep")
+    rule = Rule("default", frozenset({"first", "second"}), "replica", Deletes.PROPAGATE, Foreign.KEEP)
     assert settings.rules == RuleSet((rule,))
 
 
@@ -437,3 +437,12 @@ def test_nobody_checks_callers_only_on_the_loopback_interface(monkeypatch, host)
 def test_nobody_checks_callers_nowhere_else(monkeypatch, host, service):
     with pytest.raises(ConfigurationError, match=r"^AUTH: "):
         replicate(monkeypatch, AUTH="none", HOST=host, K_SERVICE=service)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("SOURCE_S3_BUCKETS", "s3://bucket"), ("SOURCE_S3_BUCKETS", "fine,no/ne"), ("TARGET_GCS_BUCKET", "gs://replica")],
+)
+def test_a_bucket_is_its_bare_name(monkeypatch, variable, value):
+    with pytest.raises(ConfigurationError, match=f"^{variable}: is not the bare name of "):
+        replicate(monkeypatch, **{variable: value})

@@ -454,3 +454,25 @@ def test_a_check_without_any_credentials_says_so_once(run, capsys):
     captured = capsys.readouterr()
     assert ended.value.code == 75
     assert captured.err.startswith("failed    credentials_unavailable: ")
+
+
+def test_without_its_dependencies_it_says_what_to_do(tmp_path):
+    """A fresh clone, before `make run`. The interpreter has no packages but its own."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            f"import sys, runpy; sys.path.insert(0, {str(ROOT)!r});"
+            "runpy.run_module('replicator', run_name='__main__', alter_sys=True)",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is not installed: run `make run` once" in done.stderr
+    assert "Traceback" not in done.stderr
