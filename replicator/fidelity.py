@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from urllib.parse import quote, urlencode
 
+from replicator.errors import Permanent
 from replicator.model import Attributes, NotHeld, Placement, SourceObject
+from replicator.reasons import Reason
 from replicator.receipt import METADATA_KEY, encode, receipt_of
 
 EXPIRES_KEY = "s3-expires"
@@ -23,13 +25,16 @@ https://docs.cloud.google.com/storage/docs/reference/rpc/google.storage.v1, Serv
 
 
 def attributes_of(source: SourceObject, placement: Placement) -> Attributes:
-    """All that is written beside the bytes of `source`."""
+    """All that is written beside the bytes of `source`.
+
+    Raises `Permanent(destination_name_invalid)` for a key whose receipt has more than `MAX_VALUE` bytes.
+    """
     metadata, _ = _custom_metadata(source)
     return Attributes(source.headers, metadata, source.last_modified, receipt_of(source), placement)
 
 
 def not_held(source: SourceObject) -> tuple[NotHeld, ...]:
-    """What of `source` its replica does not hold, or not all of it."""
+    """What of `source` its replica does not hold, or not all of it. Raises as `attributes_of`."""
     _, dropped = _custom_metadata(source)
     return tuple(sorted({*source.not_held, *dropped}))
 
@@ -38,7 +43,11 @@ def _custom_metadata(source: SourceObject) -> tuple[dict[str, str], set[NotHeld]
     """What has room beside the receipt, in the order of `_wanted`, and of which properties something has none."""
     held: dict[str, str] = {}
     dropped: set[NotHeld] = set()
-    room = MAX_CUSTOM_METADATA - _size(METADATA_KEY) - _size(encode(receipt_of(source)))
+    receipt_size = _size(encode(receipt_of(source)))
+    if receipt_size > MAX_VALUE:
+        detail = f"its receipt would have {receipt_size} bytes, of at most {MAX_VALUE}: too many control characters"
+        raise Permanent(Reason.DESTINATION_NAME_INVALID, detail)
+    room = MAX_CUSTOM_METADATA - _size(METADATA_KEY) - receipt_size
     for what, name, value in _wanted(source):
         needed = _size(name) + _size(value)
         if 1 <= _size(name) <= MAX_NAME and _size(value) <= MAX_VALUE and needed <= room:
