@@ -1,6 +1,7 @@
 """The commands on an engine in memory: what they print where, and how they end."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -398,6 +399,15 @@ def test_dev_is_given_all_its_arguments(run, monkeypatch):
     monkeypatch.setattr(processes, "develop", given.append)
     assert run("dev", "--once", "--port", "0", "--help")[0] == 0
     assert given == [("--once", "--port", "0", "--help")]
+
+
+def test_dev_says_so_where_it_is_not_installed(tmp_path):
+    """As in the image of the service."""
+    shutil.copytree(ROOT / "replicator", tmp_path / "replicator", ignore=shutil.ignore_patterns("dev", "__pycache__"))
+    command = [sys.executable, "-m", "replicator", "dev", "--once"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Error: the stack for development is no part of this installation" in done.stderr
 
 
 def test_serve_that_is_not_configured_says_so(run, monkeypatch, tmp_path):
