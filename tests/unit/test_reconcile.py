@@ -384,3 +384,14 @@ def test_what_a_replica_cannot_hold_is_part_of_the_outcome_also_when_there_is_no
     for result in (Result.CREATED, Result.UNCHANGED):
         outcome = world.work()
         assert (outcome.result, outcome.not_held, outcome.version_id) == (result, ("object-lock",), "v1")
+
+
+def test_a_key_whose_receipt_is_too_large_is_refused_before_a_byte_is_read():
+    world = World()
+    key = SourceKey("source", "\x01" * 1024)
+    world.source.put(key, b"hello")
+    world.source.open = lambda *_: pytest.fail("its bytes were read")
+    with pytest.raises(Permanent) as refused:
+        world.work(key)
+    assert refused.value.reason is Reason.DESTINATION_NAME_INVALID
+    assert world.destination.stat(DestinationName("replica", key.key)) is None
