@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import quote, urlencode
 
+from replicator.errors import Permanent
 from replicator.model import Attributes, NotHeld, Placement, SourceObject
+from replicator.reasons import Reason
 from replicator.receipt import METADATA_KEY, encode, receipt_of
 
 EXPIRES_KEY = "s3-expires"
@@ -26,7 +28,8 @@ https://docs.cloud.google.com/storage/docs/reference/rpc/google.storage.v1, Serv
 def attributes_of(source: SourceObject, placement: Placement, checked: str | None = None) -> Attributes:
     """All that is written beside the bytes of `source`.
 
-    `checked` is the check that the bytes have passed, if it is not that of the source's own checksum.
+    `checked` is the check that the bytes have passed, if it is not that of the source's own checksum. Raises
+    `Permanent(destination_name_invalid)` for a key whose receipt has more than `MAX_VALUE` bytes.
     """
     metadata, _ = _custom_metadata(source)
     receipt = receipt_of(source)
@@ -36,7 +39,7 @@ def attributes_of(source: SourceObject, placement: Placement, checked: str | Non
 
 
 def not_held(source: SourceObject) -> tuple[NotHeld, ...]:
-    """What of `source` its replica does not hold, or not all of it."""
+    """What of `source` its replica does not hold, or not all of it. Raises as `attributes_of`."""
     _, dropped = _custom_metadata(source)
     return tuple(sorted({*source.not_held, *dropped}))
 
@@ -45,7 +48,11 @@ def _custom_metadata(source: SourceObject) -> tuple[dict[str, str], set[NotHeld]
     """What has room beside the receipt, in the order of `_wanted`, and of which properties something has none."""
     held: dict[str, str] = {}
     dropped: set[NotHeld] = set()
-    room = MAX_CUSTOM_METADATA - _size(METADATA_KEY) - _size(encode(receipt_of(source)))
+    receipt_size = _size(encode(receipt_of(source)))
+    if receipt_size > MAX_VALUE:
+        detail = f"its receipt would have {receipt_size} bytes, of at most {MAX_VALUE}: too many control characters"
+        raise Permanent(Reason.DESTINATION_NAME_INVALID, detail)
+    room = MAX_CUSTOM_METADATA - _size(METADATA_KEY) - receipt_size
     for what, name, value in _wanted(source):
         needed = _size(name) + _size(value)
         if 1 <= _size(name) <= MAX_NAME and _size(value) <= MAX_VALUE and needed <= room:

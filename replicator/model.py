@@ -8,6 +8,9 @@ from enum import StrEnum
 from replicator.errors import ReplicationError
 from replicator.reasons import Reason
 
+MAX_KEY_BYTES = 1024
+"""Longest key in S3, in UTF-8 bytes (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html)."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourceKey:

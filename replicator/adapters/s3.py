@@ -19,6 +19,7 @@ from botocore.exceptions import (
 )
 from botocore.response import StreamingBody
 
+from replicator.adapters.aws_data import share_data
 from replicator.adapters.s3_object import is_pinned, keep_expires_as_text, source_object
 from replicator.errors import Permanent, SourceMoved, Transient
 from replicator.model import AwsKeys, NotHeld, SourceKey, SourceObject
@@ -73,7 +74,9 @@ def connect(keys: KeyStore | None, region: str | None, pool_size: int, request_p
         # We verify checksums ourselves, over resumed reads too; the SDK's check would be a second pass.
         response_checksum_validation="when_required",
     )
-    client = boto3.Session(botocore_session=session, region_name=region).client("s3", config=config)
+    boto3_session = boto3.Session(botocore_session=session, region_name=region)
+    share_data(session)  # not before: each of boto3's sessions adds a search path to the loader that it finds
+    client = boto3_session.client("s3", config=config)
     client.meta.events.register_first("before-parse.s3.*", keep_expires_as_text, unique_id="expires-as-text")
     if request_payer:
         client.meta.events.register("before-parameter-build.s3", _agree_to_pay)

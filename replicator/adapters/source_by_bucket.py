@@ -12,7 +12,7 @@ from replicator.reasons import Reason
 class SourceByBucket:
     """The port `Source` on several: source buckets may belong to different AWS accounts.
 
-    A bucket that is in no rule is read with nobody's keys.
+    A bucket that is in no rule is refused as `bucket_not_in_rules`; it is not asked for at all.
     """
 
     def __init__(self, sources: Mapping[str, Source]) -> None:

@@ -8,6 +8,7 @@ import botocore.session
 from botocore import UNSIGNED
 from botocore.exceptions import BotoCoreError, ClientError
 
+from replicator.adapters.aws_data import share_data
 from replicator.errors import Transient
 from replicator.model import AwsKeys
 from replicator.reasons import Reason
@@ -34,7 +35,9 @@ def connect(region: str | None) -> Any:
         read_timeout=10,
         retries={"mode": "standard", "max_attempts": 2},
     )
-    return botocore.session.Session().create_client("sts", region_name=region, config=config)
+    session = botocore.session.Session()
+    share_data(session)
+    return session.create_client("sts", region_name=region, config=config)
 
 
 def assume_role(client: Any, role_arn: str, token: Callable[[], str]) -> AwsKeys:

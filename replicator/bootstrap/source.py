@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
+from typing import Any
 
 from replicator.adapters.google_identity import CLOUD_PLATFORM, GoogleIdentity
 from replicator.ports import KeyStore, Source
@@ -53,10 +54,16 @@ def _key_stores(settings: EngineSettings, identity: GoogleIdentity) -> Callable[
         )
 
     @cache
+    def sts_client() -> Any:
+        from replicator.adapters import sts  # noqa: PLC0415
+
+        return sts.connect(settings.aws_region)  # its requests are not signed: one client asks for every role
+
+    @cache
     def of_role(role_arn: str) -> KeyStore:
         from replicator.adapters import sts  # noqa: PLC0415
 
-        client = sts.connect(settings.aws_region)
+        client = sts_client()
         token = partial(identity.token, settings.aws_role_audience)
         return RefreshedKeys(lambda: sts.assume_role(client, role_arn, token), sts.MAX_AGE)
 

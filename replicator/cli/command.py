@@ -128,6 +128,8 @@ def dev(arguments: tuple[str, ...]) -> None:
 
     Options: those of python -m replicator.dev, which --help lists.
     """
+    if not processes.can_develop():
+        raise click.UsageError("the stack for development is no part of this installation; it runs in a checkout")
     processes.develop(arguments)
 
 

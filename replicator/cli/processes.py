@@ -3,6 +3,7 @@
 import runpy
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 MAIN = Path(__file__).resolve().parents[2] / "main.py"
@@ -13,6 +14,11 @@ def serve(target: str) -> None:
     """One function target under gunicorn, as in the container."""
     application = f"functions_framework:create_app(target={str(target)!r}, source={str(MAIN)!r})"
     _become("gunicorn", ["--config", "python:replicator.server", application])
+
+
+def can_develop() -> bool:
+    """Whether the stack for development is here: the image of the service is without it."""
+    return find_spec("replicator.dev") is not None
 
 
 def develop(arguments: Sequence[str]) -> None:

@@ -10,15 +10,13 @@ from datetime import UTC, datetime
 from typing import TypeGuard
 
 from replicator.errors import Permanent
+from replicator.model import MAX_KEY_BYTES
 from replicator.reasons import Reason
 
 JsonObject = dict[str, object]
 
-MAX_TEXT_BYTES = 1024
-"""S3's limit for a key, in UTF-8, which is generous for everything else that we read.
-
-https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
-"""
+MAX_TEXT_BYTES = MAX_KEY_BYTES
+"""Which is generous for everything else that we read."""
 
 
 def malformed(detail: str) -> Permanent:

@@ -5,13 +5,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
 
+from replicator.model import MAX_KEY_BYTES
 from replicator.rules.glob import Glob
 
 SECRET_RESOURCE = r"^projects/[^/]+/secrets/[^/]+(/versions/[^/]+)?$"  # noqa: S105  the form of a name
 ROLE_ARN = r"^arn:[^:]+:iam::\d{12}:role/.+$"
-
-MAX_KEY_BYTES = 1024
-"""Longest key in S3, in UTF-8 bytes (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html)."""
 
 MAX_ID_LENGTH = 255
 """As of S3's own rules (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ReplicationRule.html)."""

@@ -1,7 +1,6 @@
 """Reads requests, within bounds. What is wrong with one is said in words that never repeat it."""
 
 import re
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO

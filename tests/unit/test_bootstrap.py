@@ -379,6 +379,7 @@ class Built:
     secrets: list[str] = field(default_factory=list)
     roles: list[tuple[str, str]] = field(default_factory=list)
     clients: list[tuple[object, bool]] = field(default_factory=list)
+    sts_clients: int = 0
 
     def access_to(self, bucket: str) -> tuple[object, bool]:
         """The keys and whether to pay."""
@@ -396,6 +397,9 @@ def built(monkeypatch):
         found.clients.append((keys, request_payer))
         return len(found.clients) - 1
 
+    def connect_sts(region):
+        found.sts_clients += 1
+
     def read(client, resource):
         found.secrets.append(resource)
         return json.dumps({"AccessKeyId": resource, "SecretAccessKey": "s"}).encode()
@@ -407,7 +411,7 @@ def built(monkeypatch):
     monkeypatch.setattr(s3, "connect", connect_s3)
     monkeypatch.setattr(secrets, "connect", lambda credentials: None)
     monkeypatch.setattr(secrets, "read", read)
-    monkeypatch.setattr(sts, "connect", lambda region: None)
+    monkeypatch.setattr(sts, "connect", connect_sts)
     monkeypatch.setattr(sts, "assume_role", assume_role)
     monkeypatch.setattr(GoogleIdentity, "token", lambda self, audience: f"token for {audience}")
 
@@ -487,6 +491,10 @@ def test_buckets_that_are_read_in_the_same_way_share_one_client_and_one_key_stor
 def test_accounts_do_not_share_keys(built):
     found = built(rule("a", role_arn=ROLE), rule("b", role_arn=OTHER_ROLE))
     assert [found.access_to(bucket)[0].current().access_key_id for bucket in "ab"] == [ROLE, OTHER_ROLE]
+
+
+def test_one_client_of_sts_asks_for_every_role(built):
+    assert built(rule("a", role_arn=ROLE), rule("b", role_arn=OTHER_ROLE)).sts_clients == 1
 
 
 def test_a_rule_that_is_disabled_opens_nothing(built):

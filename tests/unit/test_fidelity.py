@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from replicator.errors import Permanent
 from replicator.fidelity import (
     EXPIRES_KEY,
     MAX_CUSTOM_METADATA,
@@ -20,6 +21,7 @@ from replicator.fidelity import (
     not_held,
 )
 from replicator.model import Checksum, ContentHeaders, NotHeld, Placement, SourceKey, SourceObject
+from replicator.reasons import Reason
 from replicator.receipt import METADATA_KEY, encode, receipt_of
 
 SOURCE = SourceObject(
@@ -47,6 +49,28 @@ def stored_size(source: SourceObject) -> int:
     """As Cloud Storage counts: all names and values, the receipt among them."""
     stored = metadata_of(source) | {METADATA_KEY: encode(receipt_of(source))}
     return sum(len(name.encode()) + len(value.encode()) for name, value in stored.items())
+
+
+# --- What has a receipt that is too large -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("control_characters", "size"), [(555, 4093), (556, 4098), (1024, 6438)])
+def test_a_key_whose_receipt_is_too_large_for_cloud_storage_is_refused_before_anything_is_written(
+    control_characters, size
+):
+    key = "\x01" * control_characters + "k" * (1024 - control_characters)
+    source = replace(SOURCE, key=SourceKey("b" * 63, key), version_id="v" * 32)
+    assert len(encode(receipt_of(source)).encode()) == size
+    if size <= MAX_VALUE:
+        assert attributes_of(source, Placement()).receipt == receipt_of(source)
+        return
+    for written in (lambda: attributes_of(source, Placement()), lambda: not_held(source)):
+        with pytest.raises(Permanent) as refused:
+            written()
+        assert refused.value.reason is Reason.DESTINATION_NAME_INVALID
+        assert (
+            refused.value.detail == f"its receipt would have {size} bytes, of at most 4096: too many control characters"
+        )
 
 
 # --- Where it goes ----------------------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ ONLY = {
     "replicator.events": {"replicator.events", "replicator.model", "replicator.errors", "replicator.reasons"},
     "replicator.rules": {"replicator.rules", "replicator.model", "replicator.errors", "replicator.reasons"},
     "replicator.adapters": {
+        "replicator.adapters.aws_data",
         "replicator.adapters.gcs",
         "replicator.adapters.gcs_insert",
         "replicator.adapters.gcs_resource",
@@ -52,7 +53,7 @@ RESERVED = {
     "replicator.adapters": ("replicator.bootstrap", "replicator.adapters", "replicator.dev"),
     "replicator.dev": ("replicator.dev",),
     "boto3": ("replicator.adapters.s3", "replicator.dev"),
-    "botocore": ("replicator.adapters.s3", "replicator.adapters.sts", "replicator.dev"),
+    "botocore": ("replicator.adapters.aws_data", "replicator.adapters.s3", "replicator.adapters.sts", "replicator.dev"),
     "mypy_boto3_s3": ("replicator.adapters.s3", "replicator.dev"),
     "google.cloud.storage": ("replicator.adapters.gcs", "replicator.dev"),
     "google.cloud.secretmanager": ("replicator.adapters.secrets", "replicator.dev"),

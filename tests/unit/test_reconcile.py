@@ -395,3 +395,14 @@ def test_a_receipt_names_the_check_that_the_bytes_passed_and_no_other(world):
     world.source.put(KEY, b"hello", checksum=Checksum("SHA256", b"1" * 32), headers=ContentHeaders("text/html"))
     assert world.work().reason is Reason.METADATA_CHANGED
     assert world.destination.stat(NAME).receipt.checked == "MD5"
+
+
+def test_a_key_whose_receipt_is_too_large_is_refused_before_a_byte_is_read():
+    world = World()
+    key = SourceKey("source", "\x01" * 1024)
+    world.source.put(key, b"hello")
+    world.source.open = lambda *_: pytest.fail("its bytes were read")
+    with pytest.raises(Permanent) as refused:
+        world.work(key)
+    assert refused.value.reason is Reason.DESTINATION_NAME_INVALID
+    assert world.destination.stat(DestinationName("replica", key.key)) is None

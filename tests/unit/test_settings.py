@@ -419,7 +419,7 @@ def test_there_is_one_google_identity(monkeypatch, target):
 
 
 def test_outside_cloud_run_who_checks_callers_must_be_said(monkeypatch):
-    with pytest.raises(ConfigurationError, match=r"^AUTH: required outside Cloud Run$"):
+    with pytest.raises(ConfigurationError, match=r"^AUTH: required outside Cloud Run: `iam` or `none`$"):
         replicate(monkeypatch, AUTH="")
 
 

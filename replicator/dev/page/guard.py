@@ -5,7 +5,8 @@ from urllib.parse import urlsplit
 from werkzeug.exceptions import Forbidden
 from werkzeug.wrappers import Request
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+from replicator.settings import LOOPBACK
+
 READING = frozenset({"GET", "HEAD"})
 
 HEADERS = {

@@ -7,11 +7,11 @@ from werkzeug.exceptions import BadRequest, LengthRequired, RequestEntityTooLarg
 from werkzeug.wrappers import Request
 
 from replicator.dev.page.buckets import Buckets
+from replicator.model import MAX_KEY_BYTES
 
 MAX_BYTES = 256 * 1024**2
 """The embedded S3 holds everything in memory."""
 
-MAX_KEY_BYTES = 1024
 IN_MEMORY = 8 * 1024**2
 
 

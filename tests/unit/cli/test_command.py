@@ -1,6 +1,7 @@
 """The commands on an engine in memory: what they print where, and how they end."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -400,6 +401,15 @@ def test_dev_is_given_all_its_arguments(run, monkeypatch):
     assert given == [("--once", "--port", "0", "--help")]
 
 
+def test_dev_says_so_where_it_is_not_installed(tmp_path):
+    """As in the image of the service."""
+    shutil.copytree(ROOT / "replicator", tmp_path / "replicator", ignore=shutil.ignore_patterns("dev", "__pycache__"))
+    command = [sys.executable, "-m", "replicator", "dev", "--once"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Error: the stack for development is no part of this installation" in done.stderr
+
+
 def test_serve_that_is_not_configured_says_so(run, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AUTH", "none")
@@ -408,7 +418,7 @@ def test_serve_that_is_not_configured_says_so(run, monkeypatch, tmp_path):
     monkeypatch.setenv("TARGET_GCS_BUCKET", "replica")
     monkeypatch.setattr(processes, "serve", lambda target: pytest.fail("it was started"))
     code, _, err = run("serve")
-    assert (code, err) == (2, "Error: configuration: AUTH: `none` takes a loopback HOST\n")
+    assert (code, err) == (2, "Error: configuration: AUTH: `none` takes a loopback HOST, such as 127.0.0.1\n")
 
 
 @pytest.mark.parametrize("module", ["replicator.bootstrap", "replicator.dev", "google.cloud.logging_v2", "boto3"])

@@ -1,6 +1,7 @@
 """What is refused at start about rules that are right one by one: nothing but what is certain, and all that is."""
 
 from itertools import product
+from time import process_time
 
 import pytest
 from hypothesis import example, given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from replicator.model import SourceKey
 from replicator.rules import Filter, Rule, SourceAccess
 from replicator.rules.conflicts import conflicts, keys_of_one_name
+from replicator.rules.document import MAX_RULES
 from replicator.rules.names import problem_with_name
 
 
@@ -136,6 +138,40 @@ def test_a_rule_of_which_some_name_can_be_held_is_not_refused(given):
     assert list(conflicts([rule("one", **given)])) == []
 
 
+def test_a_rule_is_named_with_the_first_that_it_is_in_conflict_with():
+    found = list(conflicts([rule(id, id) for id in "abc"]))
+    assert [problem.partition(":")[0] for problem in found] == ['rules "a" and "b"', 'rules "a" and "c"']
+
+
+# --- As many as a document may have -----------------------------------------------------------------------------------
+
+MANY = {
+    "prefixes": [rule(source=f"{n}/") for n in range(MAX_RULES)],
+    "suffixes": [rule(suffix=f".{n:03}") for n in range(MAX_RULES)],
+    "suffixes from two buckets": [rule(buckets="ab"[n % 2], suffix=f".{n:03}") for n in range(MAX_RULES)],
+    "suffixes that one prefix reaches into": [rule(source="a", to="", suffix=f"a{n:03}") for n in range(MAX_RULES)],
+    "one name from one key": [rule(suffix=".jpg") for _ in range(MAX_RULES)],
+    "prefixes in one another": [rule(source="a" * n) for n in range(MAX_RULES)],
+    "one bucket in as many ways": [
+        rule(bucket="replica", source=f"{n}/", access=SourceAccess(f"projects/p/secrets/{n}")) for n in range(MAX_RULES)
+    ],
+    "one name from as many keys": [rule(source=f"{n}/", to="") for n in range(MAX_RULES)],
+    "long suffixes": [rule(buckets="ab"[n % 2], suffix=f"{'s' * 1000}{n:03}") for n in range(200)],
+    "long suffixes that a prefix reaches into": [
+        *(rule(source="a" * 700, to="", suffix=f"{'a' * 500}b") for _ in range(100)),
+        *(rule(suffix="cb") for _ in range(900)),
+    ],
+}
+
+
+@pytest.mark.parametrize("rules", MANY.values(), ids=MANY)
+def test_as_many_rules_as_a_document_may_have_are_checked_soon(rules):
+    """In about a second at most where this was written. The bound is generous, for slow machines."""
+    started = process_time()
+    list(conflicts(rules))
+    assert process_time() - started < 4
+
+
 # --- Against everything that there is in a small world ----------------------------------------------------------------
 
 ALPHABET = "a/"
@@ -175,6 +211,7 @@ def test_two_rules_are_refused_exactly_if_two_different_keys_have_one_name(first
     )
     found = keys_of_one_name(first, second)
     assert (found is not None) is clash
+    assert any("both write" in problem for problem in conflicts([first, second])) is clash
     if found:
         one, other = found
         assert one != other
