@@ -1,12 +1,15 @@
 """The servers that tests run against, and clients for both sides of them."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Thread
 from unittest.mock import patch
 
 import boto3
 from moto.server import ThreadedMotoServer
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Request, Response
 
 from replicator.adapters.gcs import GcsDestination
 from replicator.adapters.gcs import connect as connect_gcs
@@ -57,3 +60,17 @@ def cloud_storage(*buckets: str) -> Iterator[CloudStorageServer]:
     """A Cloud Storage without a cloud, with these buckets, in memory."""
     with CloudStorageServer(buckets=buckets) as server:
         yield server
+
+
+@contextmanager
+def listening(app: Callable[[Request], Response]) -> Iterator[str]:
+    """A server for requests that `app` answers; yields its URL."""
+    server = make_server("127.0.0.1", 0, Request.application(app), threaded=True)
+    thread = Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -77,24 +77,9 @@ class Transfer:
         Raises `SourceMoved` or `DestinationMoved` when one side is no longer as required, `Transient` when reading,
         writing or a checksum failed, or no turn came in time. In each case nothing became visible.
         """
-        if not self.turns.acquire(timeout=max(0.0, deadline.remaining)):
-            raise Transient(Reason.OUT_OF_TIME, "other copies were under way all the time")
-        try:
-            return self._copy(source, name, attributes, if_generation, deadline)
-        finally:
-            self.turns.release()
-
-    def _copy(
-        self,
-        source: SourceObject,
-        name: DestinationName,
-        attributes: Attributes,
-        if_generation: int,
-        deadline: Deadline,
-    ) -> Copied:
         path = path_for(source.size)
         sides = self.source, self.destination
-        with self.progress.copying(source) as at:
+        with self._turn(deadline), self.progress.copying(source) as at:
             if path is Path.WHOLE:
                 written = copy_whole(*sides, source, name, attributes, if_generation, deadline=deadline, at=at)
             else:
@@ -109,3 +94,12 @@ class Transfer:
                     at=at,
                 )
         return Copied(written, path)
+
+    @contextmanager
+    def _turn(self, deadline: Deadline) -> Iterator[None]:
+        if not self.turns.acquire(timeout=max(0.0, deadline.remaining)):
+            raise Transient(Reason.OUT_OF_TIME, "other copies were under way all the time")
+        try:
+            yield
+        finally:
+            self.turns.release()

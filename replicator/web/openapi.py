@@ -21,7 +21,7 @@ from replicator.web.answers import (
     Document,
     problem_document,
 )
-from replicator.web.documents import Problem
+from replicator.web.schemas import Problem
 
 JSON = "application/json"
 SCHEMAS = "#/components/schemas/"

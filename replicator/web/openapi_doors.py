@@ -4,7 +4,7 @@ from typing import Any
 
 from replicator.reasons import Reason
 from replicator.rules import MAX_NAME_BYTES
-from replicator.web import documents
+from replicator.web import schemas
 from replicator.web.answers import ERROR_STATUSES, OUTCOMES_THAT_ARE_PROBLEMS, problem_document
 from replicator.web.assets import ASSETS
 from replicator.web.openapi import Answer, Operation, Service
@@ -37,7 +37,7 @@ DELETION = OBJECT | {Reason.DESTINATION_FOREIGN, Reason.DESTINATION_MOVED}
 NO_SUCH_PATH = frozenset({Reason.ROUTE_UNKNOWN})
 
 _OPENAPI = Operation(
-    "openapi", "service", "This description", "OpenAPI 3.1.", {200: Answer("This description.", documents.OpenApi)}
+    "openapi", "service", "This description", "OpenAPI 3.1.", {200: Answer("This description.", schemas.OpenApi)}
 )
 _OBJECT = {"source": "s3://source-bucket/hello.txt", "destination": "gs://replica-bucket/hello.txt"}
 _CREATED = {
@@ -77,7 +77,7 @@ _HEALTH = Operation(
     "service",
     "Whether the process is alive",
     "Touches nothing outside it.",
-    {200: Answer("Alive.", documents.Health)},
+    {200: Answer("Alive.", schemas.Health)},
 )
 
 
@@ -121,7 +121,7 @@ def _status(suffix: str, parameters: tuple[dict[str, Any], ...], errors: frozens
         "objects",
         "Whether a destination object is in sync",
         "Compares its receipt with the source object that it names. Writes nothing.",
-        {200: Answer("What the object is, and why it is in sync or not.", documents.ObjectStatus, _IN_SYNC)},
+        {200: Answer("What the object is, and why it is in sync or not.", schemas.ObjectStatus, _IN_SYNC)},
         STATUS | errors,
         parameters,
     )
@@ -134,7 +134,7 @@ def _deletion(suffix: str, parameters: tuple[dict[str, Any], ...], errors: froze
         "Delete a replica",
         "Only an object with our receipt, and only as it was just seen, or at `generation`. If its source still exists "
         "the next event brings it back.",
-        {200: Answer("It is deleted.", documents.Outcome, _DELETED)},
+        {200: Answer("It is deleted.", schemas.Outcome, _DELETED)},
         DELETION | errors,
         (*parameters, _GENERATION),
     )
@@ -153,8 +153,8 @@ REPLICATE = Service(
             "destinations the worst decides the status, and the answer holds each one's outcome. `dry_run` says what "
             "would happen.",
             {
-                200: Answer("Nothing was to be done, or the replica was deleted.", documents.Answered, _UNCHANGED),
-                201: Answer("The destination was written.", documents.Answered, _CREATED),
+                200: Answer("Nothing was to be done, or the replica was deleted.", schemas.Answered, _UNCHANGED),
+                201: Answer("The destination was written.", schemas.Answered, _CREATED),
                 204: _DONE,
             },
             BODY | REPLICATION | {Reason.REQUEST_MALFORMED, Reason.EVENT_MALFORMED, *OUTCOMES_THAT_ARE_PROBLEMS},
@@ -165,7 +165,7 @@ REPLICATE = Service(
             "replication",
             "The same for several objects",
             "Each item has its own status, and none hides another. They share one deadline.",
-            {200: Answer("A result for each item, in their order.", documents.BatchAnswer, _BATCH)},
+            {200: Answer("A result for each item, in their order.", schemas.BatchAnswer, _BATCH)},
             BODY | {Reason.REQUEST_MALFORMED},
             body=BATCH_BODY,
         ),
@@ -188,7 +188,7 @@ REPLICATE = Service(
             "service",
             "Whether each bucket of the rules can be used",
             "Asks both sides.",
-            {200: Answer("All can.", documents.Readiness), 503: Answer("Some cannot.", documents.Readiness)},
+            {200: Answer("All can.", schemas.Readiness), 503: Answer("Some cannot.", schemas.Readiness)},
             UNFORESEEN | {Reason.CREDENTIALS_UNAVAILABLE},
         ),
         ("GET", "/"): Operation(
@@ -196,7 +196,7 @@ REPLICATE = Service(
             "service",
             "What this is",
             "And where it is described.",
-            {200: Answer("This service.", documents.Root)},
+            {200: Answer("This service.", schemas.Root)},
         ),
         ("GET", "/openapi.json"): _OPENAPI,
         ("GET", "/docs"): Operation(

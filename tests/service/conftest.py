@@ -1,6 +1,5 @@
 """The real doors on the real adapters, over HTTP, between an embedded S3 and the embedded Cloud Storage."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -8,8 +7,6 @@ from typing import Any
 
 import pytest
 import requests
-from werkzeug.serving import make_server
-from werkzeug.wrappers import Request
 
 from replicator.dev.cloud_storage import CloudStorageServer
 from replicator.engine import Engine, RetryPolicy
@@ -17,7 +14,7 @@ from replicator.reconcile import Reconciler
 from replicator.rules import Deletes, Rule, RuleSet
 from replicator.transfer import Transfer
 from replicator.web.replicate import ReplicateDoors
-from tests.servers import cloud_storage, gcs_destination, moto, s3_client, s3_source
+from tests.servers import cloud_storage, gcs_destination, listening, moto, s3_client, s3_source
 from tests.service.proxy import FaultyProxy
 
 SOURCE, REPLICA = "source-bucket", "replica-bucket"
@@ -94,16 +91,8 @@ def serving(
         destination = gcs_destination(storage.url)
         transfer = Transfer(source, destination, 256 * 1024)
         engine = Engine(rules, Reconciler(source, destination, transfer, rules), RetryPolicy(3, 0.01, 1.0), 60)
-        app = Request.application(ReplicateDoors(lambda: engine))
-        server = make_server("127.0.0.1", 0, app, threaded=True)
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield Service(f"http://127.0.0.1:{server.server_port}", client, storage)
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
+        with listening(ReplicateDoors(lambda: engine)) as url:
+            yield Service(url, client, storage)
     for found in client.list_objects_v2(Bucket=SOURCE).get("Contents", ()):
         client.delete_object(Bucket=SOURCE, Key=found["Key"])
     client.delete_bucket(Bucket=SOURCE)

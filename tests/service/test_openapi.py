@@ -3,23 +3,20 @@
 Everything is drawn deterministically. Answers of the service itself are checked against the description in each call.
 """
 
-import threading
 import zlib
-from contextlib import contextmanager
 
 import pytest
 import requests
 import schemathesis
 from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi.checks import positive_data_acceptance
-from werkzeug.serving import make_server
-from werkzeug.wrappers import Request
 
 from replicator.events import looks_like_event
 from replicator.web.ingest import IngestDoors
 from replicator.web.openapi import describe
 from replicator.web.openapi_doors import INGEST, REPLICATE
 from replicator.web.requests import SECRET_HEADER
+from tests.servers import listening
 from tests.service.conftest import REPLICA, SOURCE, serving
 from tests.unit.web.test_openapi import Publisher
 
@@ -50,21 +47,8 @@ def replicate_url(s3_url):
 
 @pytest.fixture(scope="module")
 def ingest_url():
-    with _listening(IngestDoors(Publisher, [SECRET])) as url:
+    with listening(IngestDoors(Publisher, [SECRET])) as url:
         yield url
-
-
-@contextmanager
-def _listening(doors):
-    server = make_server("127.0.0.1", 0, Request.application(doors), threaded=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def load(service):

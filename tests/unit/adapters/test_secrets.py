@@ -3,7 +3,6 @@
 import base64
 import json
 import traceback
-from threading import Thread
 from types import SimpleNamespace
 
 import google_crc32c
@@ -16,12 +15,12 @@ from google.cloud.secretmanager_v1 import SecretManagerServiceClient
 from google.cloud.secretmanager_v1.services.secret_manager_service.transports.rest import (
     SecretManagerServiceRestTransport,
 )
-from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
 from replicator.adapters.secrets import connect_before_fork, read
 from replicator.errors import Transient
 from replicator.reasons import Reason
+from tests.servers import listening
 
 RESOURCE = "projects/p/secrets/s"
 SECRET = b"do-not-show-this"
@@ -102,19 +101,10 @@ def over_http():
         problem = {"error": {"code": answers["status"], "message": SECRET.decode()}}
         return Response(json.dumps(found if answers["status"] == 200 else problem), answers["status"])
 
-    server = make_server("127.0.0.1", 0, Request.application(answer), threaded=True)
-    thread = Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    transport = SecretManagerServiceRestTransport(
-        host=f"http://127.0.0.1:{server.server_port}", credentials=AnonymousCredentials(), url_scheme="http"
-    )
-    try:
+    with listening(answer) as url:
+        transport = SecretManagerServiceRestTransport(host=url, credentials=AnonymousCredentials(), url_scheme="http")
         with SecretManagerServiceClient(transport=transport) as client:
             yield client, answers
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def test_a_secret_is_read_through_the_transport_that_survives_a_fork(over_http):

@@ -17,13 +17,13 @@ Number = Annotated[str, Field(pattern=r"^[0-9]+$", description="A 64-bit number 
 Count = Annotated[int, Field(ge=0)]
 
 
-class Document(BaseModel):
+class Schema(BaseModel):
     """Closed: what is not described is not answered."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class AboutObject(Document):
+class AboutObject(Schema):
     """The members that say which object an answer is about, and what became of it."""
 
     rule: str | Absent = Field(None, description="Id of the rule that decided.")
@@ -31,7 +31,7 @@ class AboutObject(Document):
     destination: Uri | Absent = None
     generation: Number | Absent = Field(None, description="Generation of the destination object.")
     bytes: Count | Absent = Field(None, description="Bytes that were made visible, or would be.")
-    path: Literal["whole", "stream", "parts"] | Absent = Field(None, description="How the bytes were moved.")
+    path: Literal["whole", "stream"] | Absent = Field(None, description="How the bytes were moved.")
     checked: str | Absent = Field(None, description="S3's checksum that the bytes passed; `none` where it has none.")
     attempts: Count | Absent = Field(None, description="How often it was tried.")
     version_id: str | Absent = Field(None, description="Version of the source that the destination now holds.")
@@ -59,7 +59,7 @@ class Problem(AboutObject):
     outcomes: tuple["Outcome | Problem", ...] | Absent = Field(None, description="Of several destinations, each one's.")
 
 
-class Outcomes(Document):
+class Outcomes(Schema):
     """What happened to the several destinations of one source object."""
 
     source: Uri
@@ -82,13 +82,13 @@ class OutcomesItem(Outcomes):
     status: Literal[200, 201]
 
 
-class BatchAnswer(Document):
+class BatchAnswer(Schema):
     """A result for each item, in their order."""
 
     items: tuple[OutcomeItem | OutcomesItem | Problem, ...] = Field(min_length=1)
 
 
-class Receipt(Document):
+class Receipt(Schema):
     """Which source state a destination object holds, and which check its bytes passed."""
 
     source: Uri
@@ -99,7 +99,7 @@ class Receipt(Document):
     checked: str
 
 
-class ObjectStatus(Document):
+class ObjectStatus(Schema):
     """A destination object, and whether it is in sync with the source that its receipt names."""
 
     destination: Uri
@@ -111,20 +111,20 @@ class ObjectStatus(Document):
     receipt: Receipt | None = Field(description="null: the object is not ours.")
 
 
-class Health(Document):
+class Health(Schema):
     """Alive."""
 
     status: Literal["ok"]
 
 
-class Readiness(Document):
+class Readiness(Schema):
     """Whether each bucket of the rules can be used."""
 
     status: Literal["ready", "not ready"]
     checks: dict[str, Literal["ok"] | Reason] = Field(description="By bucket URI: `ok`, or why it cannot be used.")
 
 
-class Root(Document):
+class Root(Schema):
     """What this is, and where it is described."""
 
     service: Literal["replicator"]
