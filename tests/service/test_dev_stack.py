@@ -1,5 +1,6 @@
 """The stack behind `make run`: the command as a person runs it, and the parts of it that need the whole."""
 
+import io
 import os
 import re
 import shutil
@@ -11,11 +12,13 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from replicator.dev.compare import Difference, compare
 from replicator.dev.errors import StackError
 from replicator.dev.once import run_once
 from replicator.dev.rules import DESTINATION_BUCKET, SOURCE_BUCKET
+from replicator.dev.screen import Screen
 from replicator.dev.sockets import bind
 from replicator.dev.stack import Stack
 
@@ -182,6 +185,29 @@ def test_a_file_that_is_dropped_appears_as_a_file_and_goes_with_it(tmp_path):
         assert replica.read_text() == "dropped"
         dropped.unlink()
         wait_for(lambda: not replica.exists())
+
+
+def test_a_change_of_tags_reaches_the_replica_s_metadata_and_moves_no_byte(tmp_path):
+    output = io.StringIO()
+    with Stack(tmp_path, screen=Screen(Console(file=output, width=200))) as stack:
+        stack.s3.put_object(Bucket=SOURCE_BUCKET, Key="k", Body=b"Hello")
+        assert stack.settle(PATIENCE)
+        created = stack.storage.bucket(DESTINATION_BUCKET).get_blob("k")
+        stack.s3.put_object_tagging(
+            Bucket=SOURCE_BUCKET, Key="k", Tagging={"TagSet": [{"Key": "project", "Value": "blue"}]}
+        )
+        assert stack.settle(PATIENCE)
+        tagged = stack.storage.bucket(DESTINATION_BUCKET).get_blob("k")
+        stack.s3.delete_object_tagging(Bucket=SOURCE_BUCKET, Key="k")
+        assert stack.settle(PATIENCE)
+        untagged = stack.storage.bucket(DESTINATION_BUCKET).get_blob("k")
+    assert [blob.metadata.get("s3-tags") for blob in (created, tagged, untagged)] == [None, "project=blue", None]
+    assert created.generation == tagged.generation == untagged.generation
+    assert cells(output.getvalue(), "k") == [
+        ("created", "destination_absent", "whole"),
+        ("metadata_updated", "metadata_changed", "-"),
+        ("metadata_updated", "metadata_changed", "-"),
+    ]
 
 
 def test_what_did_not_get_through_or_was_changed_behind_its_back_is_a_problem(tmp_path):
