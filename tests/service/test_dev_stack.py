@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from replicator.dev.clients import http_session
 from replicator.dev.compare import Difference, compare
 from replicator.dev.errors import StackError
 from replicator.dev.once import run_once
@@ -24,6 +25,7 @@ from replicator.dev.stack import Stack
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30
+CAVEAT = "No rule reads source-bucket, which samples, drop folder and page use: put objects into media.\n"
 
 
 def run(*arguments, **environment):
@@ -168,6 +170,42 @@ def test_folders_inside_one_another_are_refused(tmp_path):
         output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert "inside one another" in output
+
+
+def test_a_replica_folder_in_use_is_named(tmp_path):
+    with Stack(tmp_path), run("--port", "0", "--replica-folder", str(tmp_path)) as process:
+        output, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1
+    assert f"the folder {tmp_path} is in use" in output
+    assert "--replica-folder" in output
+    assert "Traceback" not in output
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    folder = tmp_path / ("x" * 300)
+    with run("--port", "0", "--replica-folder", str(tmp_path), "--source-folder", str(folder)) as process:
+        output, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1
+    assert f"replicator.dev: the folder {folder} cannot be made (File name too long)\n" in output
+    assert "Traceback" not in output
+
+
+def test_rules_for_other_buckets_are_introduced_as_what_they_are(tmp_path):
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("rules: [{id: one, source: {bucket: media}, destination: {bucket: archive}}]")
+    folders = ("--source-folder", str(tmp_path / "source"), "--replica-folder", str(tmp_path / "local"))
+    with run("--port", "0", "--rules", str(rules), *folders) as process:
+        introduction = list(iter(process.stdout.readline, CAVEAT))
+        s3 = next(line.split()[1] for line in introduction if line.startswith("  S3 ")).removesuffix(SOURCE_BUCKET)
+        with http_session() as http:
+            assert http.put(f"{s3}media/k", data=b"Hello").ok
+            wait_for((tmp_path / "local" / "archive" / "k").exists)
+            assert "<KeyCount>0<" in http.get(f"{s3}{SOURCE_BUCKET}?list-type=2").text
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, rest
+    assert "Try:" not in rest
+    assert re.search(r"^s3://media/k .* created .* one +→ gs://archive$", rest, re.MULTILINE), rest
 
 
 def test_a_file_that_is_dropped_appears_as_a_file_and_goes_with_it(tmp_path):
