@@ -82,6 +82,15 @@ def read_until(process, word):
     pytest.fail(f"the output ended without {word}")
 
 
+def refusal(process):
+    """All that a run says that should end by itself; one that starts all the same is ended, and fails the test."""
+    try:
+        return process.communicate(timeout=PATIENCE)[0]
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        raise
+
+
 def cells(output, source):
     """The results of one object, in order, each with its reason and path."""
     rows = [re.split(r"  +", line) for line in output.splitlines()]
@@ -174,7 +183,7 @@ def test_folders_inside_one_another_are_refused(tmp_path):
 
 def test_a_replica_folder_in_use_is_named(tmp_path):
     with Stack(tmp_path), run("--port", "0", "--replica-folder", str(tmp_path)) as process:
-        output, _ = process.communicate(timeout=PATIENCE)
+        output = refusal(process)
     assert process.returncode == 1
     assert f"the folder {tmp_path} is in use" in output
     assert "--replica-folder" in output
@@ -184,7 +193,7 @@ def test_a_replica_folder_in_use_is_named(tmp_path):
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     folder = tmp_path / ("x" * 300)
     with run("--port", "0", "--replica-folder", str(tmp_path), "--source-folder", str(folder)) as process:
-        output, _ = process.communicate(timeout=PATIENCE)
+        output = refusal(process)
     assert process.returncode == 1
     assert f"replicator.dev: the folder {folder} cannot be made (File name too long)\n" in output
     assert "Traceback" not in output
