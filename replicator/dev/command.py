@@ -35,9 +35,15 @@ def main(signals: EndingSignals) -> int:
         return _once(options, screen, signals) if options.once else _watch(options, screen, signals)
     except Interrupted:
         return INTERRUPTED
-    except (StackError, FileExistsError, NotADirectoryError, PermissionError) as error:
-        print(f"replicator.dev: {error}", file=sys.stderr)
-        return 1
+    except StackError as error:
+        return _fail(str(error))
+    except OSError as error:
+        return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+
+
+def _fail(why: str) -> int:
+    print(f"replicator.dev: {why}", file=sys.stderr)
+    return 1
 
 
 def _once(options: argparse.Namespace, screen: Screen, signals: EndingSignals) -> int:
@@ -67,7 +73,8 @@ def _watch(options: argparse.Namespace, screen: Screen, signals: EndingSignals) 
     screen.say("Starting the embedded S3, Pub/Sub and Cloud Storage, and the service twice …", "dim")
     with stack:
         _introduce(stack, screen)
-        samples.put_all(stack.s3, SOURCE_BUCKET)
+        if SOURCE_BUCKET not in rules.idle:
+            samples.put_all(stack.s3, SOURCE_BUCKET)
         try:
             stack.wait()
         except Interrupted:
@@ -91,6 +98,11 @@ def _introduce(stack: Stack, screen: Screen) -> None:
     screen.say("For the command line, in another shell:", "dim")
     screen.say(f"export {variables}")
     screen.say()
+    if stack.rules.caveat:
+        screen.say(stack.rules.caveat, "yellow")
+        screen.say()
+    if SOURCE_BUCKET in stack.rules.idle:
+        return
     body = shlex.quote(f'{{"s3_bucket": "{SOURCE_BUCKET}", "s3_key": "{samples.HELLO}"}}')
     screen.say(f"Try: curl --data {body} {stack.replicate_url}/v1/replicate")
     screen.say()

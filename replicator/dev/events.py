@@ -2,11 +2,12 @@
 
 import time
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from replicator.dev.clients import AWS_REGION
-from replicator.dev.writes import Created, Write
+from replicator.dev.writes import Created, Deleted, Tagged, Write
 
 ACCOUNT = "123456789012"
 EMPTY_ETAG = "d41d8cd98f00b204e9800998ecf8427e"
@@ -20,15 +21,8 @@ def event_of(write: Write) -> dict[str, Any]:
 
 def build_event(write: Write, event_id: str, at: datetime, sequencer: str) -> dict[str, Any]:
     """Pure. A field that S3 leaves out, such as the version where a bucket has none, is left out here, too."""
-    if isinstance(write, Created):
-        kind, reason = "Object Created", write.reason
-        described: dict[str, Any] = {"size": write.size, "etag": write.etag}
-        deletion = {}
-    else:
-        kind, reason = "Object Deleted", "DeleteObject"
-        described = {"etag": EMPTY_ETAG if write.marker else None}
-        deletion = {"deletion-type": "Delete Marker Created" if write.marker else "Permanently Deleted"}
-    fields = {"key": write.key, **described, "version-id": write.version_id, "sequencer": sequencer}
+    kind, described, detail = _particulars(write, sequencer)
+    fields = {"key": write.key, **described, "version-id": write.version_id}
     return {
         "version": "0",
         "id": event_id,
@@ -45,7 +39,21 @@ def build_event(write: Write, event_id: str, at: datetime, sequencer: str) -> di
             "request-id": write.request_id,
             "requester": ACCOUNT,
             "source-ip-address": "127.0.0.1",
-            "reason": reason,
-            **deletion,
+            **detail,
         },
     }
+
+
+def _particulars(write: Write, sequencer: str) -> tuple[str, Mapping[str, object], Mapping[str, str]]:
+    """The type of event, and what only this type says of the object and beside it."""
+    match write:
+        case Created(reason=reason, size=size, etag=etag):
+            return "Object Created", {"size": size, "etag": etag, "sequencer": sequencer}, {"reason": reason}
+        case Deleted(marker=marker):
+            detail = {
+                "reason": "DeleteObject",
+                "deletion-type": "Delete Marker Created" if marker else "Permanently Deleted",
+            }
+            return "Object Deleted", {"etag": EMPTY_ETAG if marker else None, "sequencer": sequencer}, detail
+        case Tagged(added=added, etag=etag):
+            return "Object Tags Added" if added else "Object Tags Deleted", {"etag": etag}, {}

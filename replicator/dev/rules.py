@@ -13,11 +13,27 @@ DESTINATION_BUCKET = "replica-bucket"
 
 @dataclass(frozen=True, slots=True)
 class LocalRules:
-    """The variables that tell the service, and the buckets there have to be for it."""
+    """The variables that tell the service, and the buckets there have to be for it.
+
+    `idle` are those of the two usual buckets that no rule names. The page, the samples and the watched folder know no
+    other buckets, so that they show nothing of such rules.
+    """
 
     variables: Mapping[str, str]
     source_buckets: frozenset[str] = frozenset({SOURCE_BUCKET})
     destination_buckets: frozenset[str] = frozenset({DESTINATION_BUCKET})
+    idle: frozenset[str] = frozenset()
+
+    @property
+    def caveat(self) -> str | None:
+        """One line for a person who would otherwise wait for what never comes."""
+        if SOURCE_BUCKET in self.idle:
+            used = ", ".join(sorted(self.source_buckets - self.idle))
+            return f"No rule reads {SOURCE_BUCKET}, which samples, drop folder and page use: put objects into {used}."
+        if DESTINATION_BUCKET in self.idle:
+            used = ", ".join(sorted(self.destination_buckets - self.idle))
+            return f"No rule writes to {DESTINATION_BUCKET}, which the page shows: replicas appear in {used}."
+        return None
 
 
 ONE_RULE = LocalRules(
@@ -37,4 +53,5 @@ def read_rules(file: Path) -> LocalRules:
         {"REPLICATION_RULES": str(file.resolve())},
         ONE_RULE.source_buckets | rules.source_buckets,
         ONE_RULE.destination_buckets | rules.destination_buckets,
+        frozenset({SOURCE_BUCKET} - rules.source_buckets | {DESTINATION_BUCKET} - rules.destination_buckets),
     )

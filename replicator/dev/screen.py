@@ -51,7 +51,10 @@ class Screen:
             self._print(Text(text, style))
 
     def outcome(self, fields: Mapping[str, Any], size: int | None) -> None:
-        """A row for one of the service's lines. `size` is the source object's, if there is one."""
+        """A row for one of the service's lines. `size` is the source object's, if there is one.
+
+        `elsewhere` among the fields is a destination in another bucket than the usual one: the row names the bucket.
+        """
         result = str(fields["result"])
         cells = {
             "size": _size(size),
@@ -69,6 +72,8 @@ class Screen:
                 self._has_head = True
                 self._print(self._line("source", {column.title: column.title for column in COLUMNS}, "bold", "bold"))
             row = self._line(source, cells, "", STYLES.get(result, "green"))
+            if elsewhere := str(fields.get("elsewhere", "")):
+                row.append(f"  → gs://{_printable(elsewhere.removeprefix('gs://').partition('/')[0])}", "dim")
             self._print(row.append(f"  {_printable(str(fields.get('detail', '')))}"))
 
     def _line(self, source: str, cells: Mapping[str, str], style: str, result_style: str) -> Text:

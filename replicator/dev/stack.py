@@ -25,6 +25,7 @@ from replicator.dev.errors import Interrupted, StackError
 from replicator.dev.eventbridge import ApiDestination
 from replicator.dev.events import event_of
 from replicator.dev.folder import FolderWatch
+from replicator.dev.folders import make_folder, sole_use
 from replicator.dev.page import Buckets, FaultSwitch, Hub, PageServer, Parts, shown
 from replicator.dev.pubsub import EmbeddedPubsub
 from replicator.dev.push import Message, PushSubscription
@@ -63,7 +64,7 @@ class Stack:
     ) -> None:
         self.replica_folder = replica_root / DESTINATION_BUCKET
         self.source_folder = source_folder
-        self._rules = rules
+        self.rules = rules
         self.ingest_secret = secrets.token_urlsafe(24)
         self._replica_root, self._host, self._port = replica_root, host, port
         self._screen = screen or Screen(Console(quiet=True))
@@ -105,7 +106,7 @@ class Stack:
     @property
     def variables(self) -> dict[str, str]:
         """What makes the command line see what the service sees."""
-        return {**self.sides, **self._rules.variables}
+        return {**self.sides, **self.rules.variables}
 
     def settle(self, timeout: float) -> bool:
         """Waits until every event so far has reached its end, for at most `timeout` seconds in each of two stages.
@@ -131,16 +132,17 @@ class Stack:
     def _start(self, started: ExitStack) -> None:
         """In the order of dependence; `started` stops everything in the reverse order."""
         if self.source_folder is not None:
-            self.source_folder.mkdir(parents=True, exist_ok=True)
-        self._replica_root.mkdir(parents=True, exist_ok=True)
+            make_folder(self.source_folder)
+        make_folder(self._replica_root)
         replicate_socket = started.enter_context(bind(self._port, host=self._host))
         ingest_socket = started.enter_context(bind(0))
         s3_socket, page_socket = (
             started.enter_context(bind(self._port and self._port + following, or_any=True, host=self._host))
             for following in (1, 2)
         )
+        started.enter_context(sole_use(self._replica_root))
 
-        cloud_storage = CloudStorageServer(folder=self._replica_root, buckets=sorted(self._rules.destination_buckets))
+        cloud_storage = CloudStorageServer(folder=self._replica_root, buckets=sorted(self.rules.destination_buckets))
         self.storage_url = started.enter_context(cloud_storage).url
         self.storage = clients.storage_client(self.storage_url)
         self._push = PushSubscription(f"{url_of(replicate_socket)}/", self._warn, ack_deadline=ACK_DEADLINE)
@@ -148,7 +150,7 @@ class Stack:
         self.pubsub_address = pubsub.address
         secret = (SECRET_HEADER, self.ingest_secret)
         eventbridge = ApiDestination(f"{url_of(ingest_socket)}/v1/events", secret, self._warn)
-        s3 = EmbeddedS3(s3_socket, self._rules.source_buckets, lambda write: eventbridge.add(event_of(write)))
+        s3 = EmbeddedS3(s3_socket, self.rules.source_buckets, lambda write: eventbridge.add(event_of(write)))
         self.s3_url = started.enter_context(s3).url
         self.s3 = clients.s3_client(self.s3_url)
         self._deliveries += [started.enter_context(eventbridge), started.enter_context(self._push)]
@@ -176,7 +178,7 @@ class Stack:
         return {
             **environment.inherited(),
             **self.sides,
-            **self._rules.variables,
+            **self.rules.variables,
             "AUTH": "none",
             "HOST": HOST,  # the socket is inherited; whoever names another host to the stack wants it open
             "DEADLINE_SECONDS": str(ACK_DEADLINE - 10),
@@ -209,6 +211,8 @@ class Stack:
     def _show(self, fields: Mapping[str, Any]) -> None:
         if fields["result"] == PUBLISHED:
             return
+        if (destination := fields.get("destination")) and not destination.startswith(f"gs://{DESTINATION_BUCKET}/"):
+            fields = {**fields, "elsewhere": destination}
         self._hub.publish(shown(fields))
         bucket, _, key = str(fields.get("source", "")).removeprefix("s3://").partition("/")
         if bucket == SOURCE_BUCKET:

@@ -48,14 +48,26 @@ class Deleted:
     request_id: str
 
 
-Write = Created | Deleted
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """The tags were put, or deleted, which changes nothing else. `etag` is the object's."""
+
+    bucket: str
+    key: str
+    added: bool
+    etag: str | None
+    version_id: str | None
+    request_id: str
+
+
+Write = Created | Deleted | Tagged
 
 
 class WatchedWrites:
     """WSGI middleware around an S3: tells `wrote` of each successful write to one of `buckets`, before it is answered.
 
     Buckets are known by the path, not by the host's name. Writes are PutObject, CopyObject, CompleteMultipartUpload,
-    DeleteObject and DeleteObjects.
+    DeleteObject and DeleteObjects, PutObjectTagging and DeleteObjectTagging.
     """
 
     def __init__(self, s3: "WSGIApplication", buckets: Collection[str], wrote: Callable[[Write], None]) -> None:
@@ -80,8 +92,12 @@ class WatchedWrites:
             # The answer to CompleteMultipartUpload has no ETag among its headers, and none of the answers a size.
             head = self._head(bucket, key)
             size = head.content_length if head.status_code == 200 else None
-            etag = head.get_etag()[0] if head.status_code == 200 else None
-            yield Created(bucket, key, reason, size, etag, version_id, request_id)
+            yield Created(bucket, key, reason, size, _etag(head), version_id, request_id)
+        elif key and request.method in ("PUT", "DELETE") and "tagging" in request.args:
+            # The answers of moto name neither the ETag nor, as S3's do, the version.
+            head = self._head(bucket, key, request.args.get("versionId"))
+            version_id = _version(head.headers.get("x-amz-version-id"))
+            yield Tagged(bucket, key, request.method == "PUT", _etag(head), version_id, request_id)
         elif key and request.method == "DELETE" and not SUBRESOURCES & request.args.keys():
             # Deleting a delete marker, by its version, answers with the header as well.
             marker = "x-amz-delete-marker" in response.headers and "versionId" not in request.args
@@ -93,8 +109,9 @@ class WatchedWrites:
                 version_id = _text(entry, "DeleteMarkerVersionId") if marker else _text(entry, "VersionId")
                 yield Deleted(bucket, _text(entry, "Key") or "", marker, version_id, request_id)
 
-    def _head(self, bucket: str, key: str) -> Response:
-        environ = EnvironBuilder(f"/{bucket}/{quote(key)}", method="HEAD").get_environ()
+    def _head(self, bucket: str, key: str, version_id: str | None = None) -> Response:
+        query = {"versionId": version_id} if version_id else {}
+        environ = EnvironBuilder(f"/{bucket}/{quote(key)}", method="HEAD", query_string=query).get_environ()
         return Response.from_app(self._s3, {**environ, "HTTP_AUTHORIZATION": ANYBODY}, buffered=True)
 
 
@@ -105,6 +122,10 @@ def _creates(request: Request) -> str | None:
     if request.method != "PUT" or SUBRESOURCES & request.args.keys():
         return None
     return "CopyObject" if "x-amz-copy-source" in request.headers else "PutObject"
+
+
+def _etag(head: Response) -> str | None:
+    return head.get_etag()[0] if head.status_code == 200 else None
 
 
 def _text(entry: ElementTree.Element, name: str) -> str | None:

@@ -6,13 +6,24 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from replicator.dev.rules import DESTINATION_BUCKET, SOURCE_BUCKET
+from replicator.dev.rules import DESTINATION_BUCKET, SOURCE_BUCKET, read_rules
 from replicator.dev.stack import Stack
 from replicator.reasons import Reason
 from tests.service.browser import headless_chromium, quiet_page
 
 PATIENCE_MS = 40_000
 HOSTILE = "<img src=x onerror=alert(1)>"
+
+RULES = f"""
+rules:
+  - id: default
+    source: {{bucket: {SOURCE_BUCKET}}}
+    destination: {{bucket: {DESTINATION_BUCKET}}}
+    deletes: propagate
+  - id: archive
+    source: {{bucket: {SOURCE_BUCKET}, prefix: two/}}
+    destination: {{bucket: archive}}
+"""
 
 DROP = """([panel, name, text]) => {
     const transfer = new DataTransfer();
@@ -30,7 +41,9 @@ def browser():
 
 @pytest.fixture(scope="module")
 def stack(browser, tmp_path_factory):
-    with Stack(tmp_path_factory.mktemp("local")) as stack:
+    rules = tmp_path_factory.mktemp("rules") / "rules.yaml"
+    rules.write_text(RULES)
+    with Stack(tmp_path_factory.mktemp("local"), rules=read_rules(rules)) as stack:
         yield stack
 
 
@@ -114,6 +127,14 @@ def test_what_others_write_appears_too_and_a_foreign_object_is_told_from_a_repli
     expect(outcomes(page, "folder/by-a-script.bin", "created")).to_contain_text("path stream")
     expect(replica(page, "folder/by-a-script.bin").locator(".badge")).to_have_text("in sync")
     expect(replica(page, "by-somebody-else.txt").locator(".badge")).to_have_text("no receipt")
+
+
+def test_a_destination_in_a_bucket_that_the_page_does_not_show_is_named(page):
+    upload(page, "two/destinations.txt")
+    expect(outcomes(page, "two/destinations.txt", "created")).to_have_count(2)
+    for rule, elsewhere in ("archive", ["→ gs://archive/two/destinations.txt"]), ("default", []):
+        outcome = outcomes(page, "two/destinations.txt", "created").filter(has_text=f"rule {rule}")
+        expect(outcome.locator(".elsewhere")).to_have_text(elsewhere)
 
 
 def test_a_hostile_key_is_shown_as_text(page):

@@ -1,5 +1,6 @@
 """The stack behind `make run`: the command as a person runs it, and the parts of it that need the whole."""
 
+import io
 import os
 import re
 import shutil
@@ -11,16 +12,20 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from replicator.dev.clients import http_session
 from replicator.dev.compare import Difference, compare
 from replicator.dev.errors import StackError
 from replicator.dev.once import run_once
 from replicator.dev.rules import DESTINATION_BUCKET, SOURCE_BUCKET
+from replicator.dev.screen import Screen
 from replicator.dev.sockets import bind
 from replicator.dev.stack import Stack
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30
+CAVEAT = "No rule reads source-bucket, which samples, drop folder and page use: put objects into media.\n"
 
 
 def run(*arguments, **environment):
@@ -75,6 +80,15 @@ def read_until(process, word):
         if word in line:
             return
     pytest.fail(f"the output ended without {word}")
+
+
+def refusal(process):
+    """All that a run says that should end by itself; one that starts all the same is ended, and fails the test."""
+    try:
+        return process.communicate(timeout=PATIENCE)[0]
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        raise
 
 
 def cells(output, source):
@@ -167,6 +181,42 @@ def test_folders_inside_one_another_are_refused(tmp_path):
     assert "inside one another" in output
 
 
+def test_a_replica_folder_in_use_is_named(tmp_path):
+    with Stack(tmp_path), run("--port", "0", "--replica-folder", str(tmp_path)) as process:
+        output = refusal(process)
+    assert process.returncode == 1
+    assert f"the folder {tmp_path} is in use" in output
+    assert "--replica-folder" in output
+    assert "Traceback" not in output
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    folder = tmp_path / ("x" * 300)
+    with run("--port", "0", "--replica-folder", str(tmp_path), "--source-folder", str(folder)) as process:
+        output = refusal(process)
+    assert process.returncode == 1
+    assert f"replicator.dev: the folder {folder} cannot be made (File name too long)\n" in output
+    assert "Traceback" not in output
+
+
+def test_rules_for_other_buckets_are_introduced_as_what_they_are(tmp_path):
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("rules: [{id: one, source: {bucket: media}, destination: {bucket: archive}}]")
+    folders = ("--source-folder", str(tmp_path / "source"), "--replica-folder", str(tmp_path / "local"))
+    with run("--port", "0", "--rules", str(rules), *folders) as process:
+        introduction = list(iter(process.stdout.readline, CAVEAT))
+        s3 = next(line.split()[1] for line in introduction if line.startswith("  S3 ")).removesuffix(SOURCE_BUCKET)
+        with http_session() as http:
+            assert http.put(f"{s3}media/k", data=b"Hello").ok
+            wait_for((tmp_path / "local" / "archive" / "k").exists)
+            assert "<KeyCount>0<" in http.get(f"{s3}{SOURCE_BUCKET}?list-type=2").text
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, rest
+    assert "Try:" not in rest
+    assert re.search(r"^s3://media/k .* created .* one +→ gs://archive$", rest, re.MULTILINE), rest
+
+
 def test_a_file_that_is_dropped_appears_as_a_file_and_goes_with_it(tmp_path):
     source = tmp_path / "source"
     source.mkdir()
@@ -182,6 +232,29 @@ def test_a_file_that_is_dropped_appears_as_a_file_and_goes_with_it(tmp_path):
         assert replica.read_text() == "dropped"
         dropped.unlink()
         wait_for(lambda: not replica.exists())
+
+
+def test_a_change_of_tags_reaches_the_replica_s_metadata_and_moves_no_byte(tmp_path):
+    output = io.StringIO()
+    with Stack(tmp_path, screen=Screen(Console(file=output, width=200))) as stack:
+        stack.s3.put_object(Bucket=SOURCE_BUCKET, Key="k", Body=b"Hello")
+        assert stack.settle(PATIENCE)
+        created = stack.storage.bucket(DESTINATION_BUCKET).get_blob("k")
+        stack.s3.put_object_tagging(
+            Bucket=SOURCE_BUCKET, Key="k", Tagging={"TagSet": [{"Key": "project", "Value": "blue"}]}
+        )
+        assert stack.settle(PATIENCE)
+        tagged = stack.storage.bucket(DESTINATION_BUCKET).get_blob("k")
+        stack.s3.delete_object_tagging(Bucket=SOURCE_BUCKET, Key="k")
+        assert stack.settle(PATIENCE)
+        untagged = stack.storage.bucket(DESTINATION_BUCKET).get_blob("k")
+    assert [blob.metadata.get("s3-tags") for blob in (created, tagged, untagged)] == [None, "project=blue", None]
+    assert created.generation == tagged.generation == untagged.generation
+    assert cells(output.getvalue(), "k") == [
+        ("created", "destination_absent", "whole"),
+        ("metadata_updated", "metadata_changed", "-"),
+        ("metadata_updated", "metadata_changed", "-"),
+    ]
 
 
 def test_what_did_not_get_through_or_was_changed_behind_its_back_is_a_problem(tmp_path):

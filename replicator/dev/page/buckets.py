@@ -86,7 +86,8 @@ def _replica_row(source: str, blob: Blob, entries: Mapping[str, SourceEntry]) ->
 def standing(receipt: Receipt | None, entry: SourceEntry | None) -> str:
     """How a replica stands to its source, by its receipt and as far as a listing can tell.
 
-    A listing has no metadata, but changing that changes the time, of which receipts have whole seconds.
+    A listing has no metadata, but changing that changes the time, of which receipts have whole seconds. Changed tags
+    change neither, so that a replica with the tags of before is not told from one in sync.
     """
     if receipt is None:
         return "no_receipt"

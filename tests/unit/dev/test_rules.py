@@ -1,5 +1,7 @@
 """The rules that a person gives the stack."""
 
+import re
+
 import pytest
 
 from replicator.dev.errors import StackError
@@ -15,8 +17,25 @@ def test_every_bucket_of_the_rules_is_made_beside_the_usual_ones(tmp_path):
     assert rules.variables == {"REPLICATION_RULES": str(file)}
 
 
+@pytest.mark.parametrize(
+    ("source", "destination", "caveat"),
+    [
+        ("source-bucket", "replica-bucket", None),
+        ("media", "replica-bucket", "No rule reads source-bucket, .* put objects into media."),
+        ("media", "archive", "No rule reads source-bucket, .* put objects into media."),
+        ("source-bucket", "archive", "No rule writes to replica-bucket, .* replicas appear in archive."),
+    ],
+)
+def test_rules_that_leave_a_usual_bucket_out_are_told_to_the_person(tmp_path, source, destination, caveat):
+    file = tmp_path / "rules.yaml"
+    file.write_text(f"rules: [{{id: one, source: {{bucket: {source}}}, destination: {{bucket: {destination}}}}}]")
+    said = read_rules(file).caveat
+    assert said is None if caveat is None else re.fullmatch(caveat, said)
+
+
 def test_without_rules_there_is_the_one(tmp_path):
     assert ONE_RULE.variables["TARGET_GCS_BUCKET"] == "replica-bucket"
+    assert ONE_RULE.caveat is None
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):

@@ -58,3 +58,9 @@ def test_rows_fit_the_terminal(width):
 def test_a_key_cannot_control_the_terminal():
     row = printed(({**OUTCOME, "source": "a\x1b[31m\nb"}, 1))[1]
     assert "a\\x1b[31m\\nb" in row
+
+
+def test_a_destination_in_another_bucket_is_named_by_that_bucket():
+    row = printed(({**OUTCOME, "elsewhere": "gs://archive/a folder/hello.txt"}, 15))[1]
+    assert row.endswith("  → gs://archive")
+    assert "→" not in printed(({**OUTCOME, "destination": "gs://replica-bucket/hello.txt"}, 15))[1]

@@ -10,10 +10,11 @@ from botocore.exceptions import ClientError
 from replicator.dev.clients import http_session, s3_client
 from replicator.dev.s3 import EmbeddedS3
 from replicator.dev.sockets import bind
-from replicator.dev.writes import Created, Deleted
+from replicator.dev.writes import Created, Deleted, Tagged
 
 BUCKET = "watched"
 ODD_KEY = "a folder/1 + 1 = 100 % ünï 🦊"
+TAGS = {"TagSet": [{"Key": "a", "Value": "b"}]}
 
 
 @pytest.fixture
@@ -117,11 +118,39 @@ def test_a_delete_of_many_leaves_markers_where_there_are_versions(client, writes
     assert (removed.marker, removed.version_id) == (False, put["VersionId"])
 
 
-def test_what_does_not_touch_the_object_as_a_whole_is_no_write(client, writes):
+def test_tags_that_are_put_or_deleted_are_a_write_that_names_the_object_s_etag(client, writes):
+    etag = client.put_object(Bucket=BUCKET, Key=ODD_KEY, Body=b"x")["ETag"].strip('"')
+    client.put_object_tagging(Bucket=BUCKET, Key=ODD_KEY, Tagging=TAGS)
+    client.delete_object_tagging(Bucket=BUCKET, Key=ODD_KEY)
+    assert writes[1:] == [
+        Tagged(BUCKET, ODD_KEY, True, etag, None, writes[1].request_id),
+        Tagged(BUCKET, ODD_KEY, False, etag, None, writes[2].request_id),
+    ]
+
+
+def test_the_tags_of_a_version_are_a_write_that_names_it(client, writes):
+    version(client)
+    first = client.put_object(Bucket=BUCKET, Key="k", Body=b"first")
+    second = client.put_object(Bucket=BUCKET, Key="k", Body=b"second")
+    client.put_object_tagging(Bucket=BUCKET, Key="k", VersionId=first["VersionId"], Tagging=TAGS)
+    client.put_object_tagging(Bucket=BUCKET, Key="k", Tagging=TAGS)
+    assert [(write.version_id, write.etag) for write in writes[2:]] == [
+        (put["VersionId"], put["ETag"].strip('"')) for put in (first, second)
+    ]
+
+
+def test_tags_of_the_bucket_or_of_nothing_are_no_write(client, writes):
+    client.put_bucket_tagging(Bucket=BUCKET, Tagging=TAGS)
+    client.delete_bucket_tagging(Bucket=BUCKET)
+    with pytest.raises(ClientError):
+        client.put_object_tagging(Bucket=BUCKET, Key="nothing", Tagging=TAGS)
+    assert writes == []
+
+
+def test_what_touches_neither_the_object_as_a_whole_nor_its_tags_is_no_write(client, writes):
     client.put_object(Bucket=BUCKET, Key="k", Body=b"x")
-    client.put_object_tagging(Bucket=BUCKET, Key="k", Tagging={"TagSet": [{"Key": "a", "Value": "b"}]})
     client.put_object_acl(Bucket=BUCKET, Key="k", ACL="private")
-    client.delete_object_tagging(Bucket=BUCKET, Key="k")
+    client.get_object_tagging(Bucket=BUCKET, Key="k")
     client.get_object(Bucket=BUCKET, Key="k")["Body"].read()
     client.head_object(Bucket=BUCKET, Key="k")
     client.list_objects_v2(Bucket=BUCKET)

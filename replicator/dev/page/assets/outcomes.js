@@ -39,6 +39,7 @@ function line(outcome) {
       "div",
       { class: "what" },
       element("span", { class: "object", title: titleOf(outcome) }, object),
+      ...(outcome.elsewhere ? [element("span", { class: "elsewhere" }, `→ ${outcome.elsewhere}`)] : []),
       element("span", { class: "why" }, ...why(outcome)),
     ),
     fact("path", outcome.path ?? "–", "path"),

@@ -13,6 +13,10 @@ def test_an_outcome_has_its_reason_explained_and_a_time():
     }
 
 
+def test_a_destination_in_another_bucket_is_for_the_page():
+    assert shown({"elsewhere": "gs://archive/k"})["elsewhere"] == "gs://archive/k"
+
+
 def test_every_field_may_be_absent_and_a_reason_unknown():
     assert shown({})["explanation"] == ""
     assert shown({"reason": "of a later version"})["explanation"] == ""
