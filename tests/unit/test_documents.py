@@ -76,7 +76,7 @@ def test_every_reason_is_listed_with_its_meaning_and_what_to_do():
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_json_in_the_documents_is_json(document):
     for block in re.findall(r"```json\n(.*?)```", document.read_text(), re.DOTALL):
-        json.loads(block)
+        assert json.loads(block)
 
 
 def test_the_example_environment_names_only_variables_that_exist():

@@ -33,7 +33,7 @@ def test_a_folder_is_one_stack_s_alone_until_that_ends(tmp_path):
 
 def test_other_folders_may_be_used_at_the_same_time(tmp_path):
     with sole_use(tmp_path / "one"), sole_use(tmp_path / "other"):
-        pass
+        assert all((tmp_path / name / ".cloud-storage" / "lock").exists() for name in ("one", "other"))
 
 
 def test_a_lock_that_cannot_be_written_is_named(tmp_path):
