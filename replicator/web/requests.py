@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Annotated, Any, Self, TypeVar
@@ -29,6 +30,11 @@ SECRET_HEADER = "X-Ingest-Secret"  # noqa: S105  the header's name
 
 MAX_BODY_BYTES = 1024**2
 """EventBridge's entries are at most 256 KiB, and a Pub/Sub envelope adds a third."""
+
+MAX_DISCARDED_BYTES = 32 * 1024**2
+"""The largest request that Cloud Run hands on over HTTP/1 (https://cloud.google.com/run/quotas#request_limits)."""
+
+DISCARDED_AT_ONCE = 64 * 1024
 
 MAX_BATCH_ITEMS = 100
 """Objects in one batch, which share one deadline."""
@@ -148,15 +154,21 @@ def read_body(request: Request) -> bytes:
     return body
 
 
-def leave_unread(request: Request) -> None:
-    """Leaves nothing of a body that was not read, or not to its end.
+def discard_rest(request: Request) -> None:
+    """Reads what was not read of a body and throws it away: to a peer that is still sending, the answer would be lost.
 
-    functions-framework reads what is left into memory before it answers, whatever its size. gunicorn discards it in
-    small pieces.
+    In small pieces and up to a bound: functions-framework would do it too, but into memory and whatever the size.
     """
-    request.environ.update({"wsgi.input": BytesIO(), "CONTENT_LENGTH": "0"})
+    known = vars(request).pop("stream", None)  # werkzeug keeps the one it made, which knows how much was read
     request.max_content_length = None
-    vars(request).pop("stream", None)  # werkzeug keeps the one it made
+    terminated = request.environ.get("wsgi.input_terminated")
+    rest = request.environ["wsgi.input"] if terminated else known or request.stream
+    discarded = 0
+    with suppress(ClientDisconnected, OSError):
+        while discarded < MAX_DISCARDED_BYTES and (piece := rest.read(DISCARDED_AT_ONCE)):
+            discarded += len(piece)
+    request.environ.update({"wsgi.input": BytesIO(), "CONTENT_LENGTH": "0"})
+    vars(request).pop("stream", None)
 
 
 def read_direct(document: object) -> DirectCall:

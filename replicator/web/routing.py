@@ -10,7 +10,7 @@ from replicator.errors import Permanent, ReplicationError
 from replicator.reasons import Reason
 from replicator.telemetry import describe_request, log_error, log_unexpected, request_scope
 from replicator.web.answers import error_answer, problem
-from replicator.web.requests import leave_unread
+from replicator.web.requests import discard_rest
 
 Handler = Callable[..., Response]
 
@@ -38,7 +38,7 @@ class Router:
             try:
                 return self._answer(request)
             finally:
-                leave_unread(request)
+                discard_rest(request)
 
     def _answer(self, request: Request) -> Response:
         try:

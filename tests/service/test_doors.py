@@ -16,7 +16,7 @@ from replicator import bootstrap
 from replicator.dev.services import ROOT
 from replicator.model import DestinationName, SourceKey
 from replicator.web.ingest import IngestDoors
-from replicator.web.requests import MAX_BODY_BYTES, SECRET_HEADER
+from replicator.web.requests import MAX_BODY_BYTES, MAX_DISCARDED_BYTES, SECRET_HEADER
 from tests.servers import cloud_storage, s3_client
 from tests.service.gunicorn import gunicorn
 from tests.unit.web.doors import KEY, Service
@@ -211,15 +211,15 @@ POST_DOORS = {
 
 
 class Flood:
-    """A body without an end, of which most of the memory that it would take is never asked for."""
+    """A body without an end, which nobody may read in large pieces, nor for ever."""
 
     def __init__(self) -> None:
         self.read_bytes = 0
 
     def read(self, size: int = -1) -> bytes:
-        assert 0 <= size <= 2 * MAX_BODY_BYTES, "somebody reads it to its end"
+        assert 0 <= size <= MAX_BODY_BYTES + 1, "somebody reads it into memory"
         self.read_bytes += size
-        assert self.read_bytes <= 2 * MAX_BODY_BYTES
+        assert self.read_bytes <= MAX_DISCARDED_BYTES + 2 * MAX_BODY_BYTES, "somebody reads it to its end"
         return b"a" * size
 
 
@@ -233,7 +233,7 @@ class Flood:
         ("replicate", "/health", 405),
     ],
 )
-def test_a_body_without_an_end_is_refused_as_documented_and_not_read(
+def test_a_body_without_an_end_is_refused_as_documented_and_not_held(
     monkeypatch, tmp_path, target, path, status, chunked
 ):
     front, flood = _front(target, monkeypatch, tmp_path), Flood()
