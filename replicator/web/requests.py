@@ -149,6 +149,8 @@ def read_body(request: Request) -> bytes:
         raise _too_large() from None
     except ClientDisconnected:
         raise _malformed("the body ends early") from None
+    except Exception as error:  # the server has errors of its own for a body whose chunks make no sense
+        raise _malformed("the body cannot be read") from error
     if len(body) > MAX_BODY_BYTES:
         raise _too_large()
     return body
@@ -164,7 +166,7 @@ def discard_rest(request: Request) -> None:
     terminated = request.environ.get("wsgi.input_terminated")
     rest = request.environ["wsgi.input"] if terminated else known or request.stream
     discarded = 0
-    with suppress(ClientDisconnected, OSError):
+    with suppress(Exception):  # whatever is wrong with it, nobody wants it
         while discarded < MAX_DISCARDED_BYTES and (piece := rest.read(DISCARDED_AT_ONCE)):
             discarded += len(piece)
     request.environ.update({"wsgi.input": BytesIO(), "CONTENT_LENGTH": "0"})

@@ -342,3 +342,14 @@ def test_a_body_that_is_too_large_does_not_disturb_the_next_request_of_its_conne
             refused = session.post(f"{container}/v1/replicate", data=b"a" * 3 * MAX_BODY_BYTES, timeout=60)
             assert (refused.status_code, refused.json()["reason"]) == (413, "body_too_large")
             assert session.get(f"{container}/health", timeout=60).json() == {"status": "ok"}
+
+
+@pytest.mark.parametrize(("path", "status"), [("/v1/replicate", 400), ("/nowhere", 404), ("/health", 405)])
+def test_a_body_whose_chunks_make_no_sense_is_the_callers_mistake_and_hides_no_answer(container, path, status):
+    address = urlsplit(container)
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection((address.hostname, address.port), timeout=60) as connection:
+        connection.sendall(head.encode() + b"ZZ\r\nnonsense\r\n0\r\n\r\n")
+        answered = b"".join(iter(lambda: connection.recv(65536), b""))
+    headers, _, content = answered.partition(b"\r\n\r\n")
+    assert (int(headers.split()[1]), json.loads(content)["status"]) == (status, status)

@@ -60,8 +60,12 @@ def test_without_a_key_the_credentials_are_the_application_default_ones(monkeypa
 
 
 def test_nothing_is_looked_for_before_credentials_are_needed(monkeypatch):
-    monkeypatch.setattr(google.auth, "default", lambda scopes: pytest.fail("looked for"))
-    GoogleIdentity()
+    looked_for = []
+    monkeypatch.setattr(google.auth, "default", lambda scopes: looked_for.append(scopes) or ("default", None))
+    identity = GoogleIdentity()
+    assert looked_for == []
+    identity.credentials(CLOUD_PLATFORM)
+    assert looked_for == [[CLOUD_PLATFORM]]
 
 
 def test_without_google_credentials_the_error_says_so(monkeypatch):

@@ -113,6 +113,7 @@ def test_a_terminal_that_is_gone_does_not_end_the_copy():
     with bar.copying(source(1)):
         bar._clock = lambda: 1.0
         bar.redraw()
+    assert bar._copies == []
 
 
 class _Awaited:
