@@ -27,8 +27,9 @@ def resource_of(attributes: Attributes) -> dict[str, Any]:
         "contentDisposition": headers.content_disposition,
         "contentLanguage": headers.content_language,
         "cacheControl": headers.cache_control,
-        "customTime": attributes.custom_time.isoformat(),
-        "metadata": {**attributes.metadata, METADATA_KEY: encode(attributes.receipt)},
+        "customTime": attributes.custom_time.isoformat() if attributes.custom_time else None,
+        "metadata": dict(attributes.metadata)
+        | ({METADATA_KEY: encode(attributes.receipt)} if attributes.receipt else {}),
     }
 
 

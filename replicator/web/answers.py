@@ -55,6 +55,8 @@ ERROR_STATUSES = {
     Reason.CREDENTIALS_UNAVAILABLE: 503,
     Reason.CONTENTION: 503,
     Reason.OUT_OF_TIME: 503,
+    Reason.OVER_BUDGET: 503,
+    Reason.UNFINISHED: 503,
     Reason.PUBLISH_FAILED: 503,
 }
 """Every reason an error may have; a test holds it complete. Transient errors are 503, but for the unexpected."""

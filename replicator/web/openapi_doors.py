@@ -23,6 +23,7 @@ REPLICATION = frozenset(ERROR_STATUSES) - {
 LOOKING = REPLICATION - {
     *(Reason.SOURCE_TOO_LARGE, Reason.SOURCE_TRUNCATED, Reason.CHECKSUM_MISMATCH),
     *(Reason.DESTINATION_CONFLICT, Reason.CONTENTION, Reason.OUT_OF_TIME),
+    *(Reason.OVER_BUDGET, Reason.UNFINISHED),
 }
 """What may prevent both sides from being looked at."""
 
