@@ -103,10 +103,13 @@ class Destination(Protocol):
         components: Sequence[DestinationObject],
         attributes: Attributes,
         if_generation: int,
+        *,
+        delete_components: bool = False,
     ) -> DestinationObject:
         """Makes one object of exactly these 1 to `MAX_COMPONENTS` generations, one after the other, in the same bucket.
 
-        They stay. Raises `DestinationMoved` also when one of them is gone. May be repeated.
+        With `delete_components` they are deleted as by any other delete, once the object is there. Raises
+        `DestinationMoved` also when one of them is gone. May be repeated.
         """
 
     def begin(self, name: DestinationName, size: int, attributes: Attributes, if_generation: int) -> UploadSession:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from dotenv import load_dotenv
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AliasChoices, ByteSize, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
 
 from replicator.rules import Deletes, Foreign, Rule, RuleSet, SourceAccess
@@ -19,6 +19,8 @@ from replicator.rules.fields import DestinationBucket, Role, Secret, SourceBucke
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 MIN_SECRET_LENGTH = 16
+MIN_MEMORY_BUDGET = 32 * 1024**2
+"""Bytes with which every path still works, the largest part of the smallest plan included."""
 
 
 def load_env_file() -> None:
@@ -207,7 +209,18 @@ class EngineSettings(Settings):
     deadline_seconds: float = Field(
         480, gt=0, description="Time for one request; two minutes less than ack deadline and request timeout."
     )
-    chunk_size: int = Field(1024**2, ge=64 * 1024, description="Bytes in one read-ahead buffer; each stream has four.")
+    memory_budget: ByteSize | None = Field(
+        None,
+        ge=MIN_MEMORY_BUDGET,
+        description="Bytes that all copies together may hold in memory, such as `256MiB`; unset, half of what the "
+        "container has beyond 128 MiB, 1 GiB at most.",
+    )
+    chunk_size: int = Field(
+        1024**2,
+        ge=64 * 1024,
+        le=MIN_MEMORY_BUDGET // 4,
+        description="Bytes in one read-ahead buffer; each stream has four.",
+    )
 
     @field_validator("source_s3_buckets", mode="before")
     @classmethod

@@ -163,6 +163,8 @@ class InMemoryDestination:
         components: Sequence[DestinationObject],
         attributes: Attributes,
         if_generation: int,
+        *,
+        delete_components: bool = False,
     ) -> DestinationObject:
         assert 1 <= len(components) <= MAX_COMPONENTS
         with self._lock:
@@ -171,7 +173,12 @@ class InMemoryDestination:
                 if stored is None or stored.state.generation != component.generation:
                     raise DestinationMoved
             data = b"".join(stored.data for stored in found if stored)
-            return self.commit(name, data, crc32c(data), attributes, if_generation)
+            composed = replace(self.commit(name, data, crc32c(data), attributes, if_generation), md5=None)
+            self.objects[name].state = composed
+            if delete_components:
+                for component in components:
+                    self.discard(component)
+            return composed
 
     def begin(self, name: DestinationName, size: int, attributes: Attributes, if_generation: int) -> UploadSession:
         self._require_bucket(name)
