@@ -1,0 +1,196 @@
+"""Path `parts`: ranges of a large object are copied in parallel to temporary objects, which are composed in a tree.
+
+The temporary objects are all the state there is. Their names say what they hold (`tree`), so any attempt, on any
+instance, after any crash, finds what is there and does the rest. Two at once do no harm: every write is conditional.
+Only the last composition touches the destination name, under the destination's own condition, and after everything is
+verified.
+"""
+
+import secrets
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from functools import partial
+
+from replicator.deadline import Deadline
+from replicator.errors import DestinationMoved, Moved, Transient, Unfinished
+from replicator.model import DestinationObject
+from replicator.reasons import Reason
+from replicator.transfer.checksums import PartsDigest, combined_crc32c
+from replicator.transfer.job import Job
+from replicator.transfer.memory import Loan, Memory
+from replicator.transfer.reading import read_into
+from replicator.transfer.temporaries import Piece, Temporaries
+from replicator.transfer.tree import Node, prefix_for, tree_for
+
+STEPS_AT_ONCE = 32
+"""Parts and compositions of one object that are under way at once, at most, however large the memory budget."""
+
+MAX_LOSSES = 10
+"""Compositions for which something was missing, before the attempt looks at the object anew."""
+
+TIME_IS_UP = frozenset({Reason.OUT_OF_TIME, Reason.OVER_BUDGET})
+
+TIME_IN_RESERVE = 2.0
+"""A step begins only if it may take this many times as long as the longest so far."""
+
+
+def copy_parts(job: Job, memory: Memory, workers: Executor) -> DestinationObject:
+    """Raises what the two sides raise, `Transient` when the bytes do not match, and `Unfinished` when time was up.
+
+    What is copied stays for the next attempt, but not what nobody can use: after a success or a lost race everything is
+    swept away, and after a mismatch, since nobody can tell which part is wrong.
+    """
+    source, digest = job.source, PartsDigest(job.plan.check)
+    temporaries = Temporaries(
+        job.destination_side,
+        job.name.bucket,
+        tree_for(source, job.name, job.plan),
+        digest,
+        job.attributes.placement.kms_key,
+        consume=not (job.plan.versioned or digest.grows),
+    )
+    copy = _PartsCopy(job, temporaries, memory, workers)
+    try:
+        copy.make_pieces()
+        written = copy.compose()
+    except Moved:
+        temporaries.sweep(temporaries.tree.prefix, workers)
+        raise
+    except Transient as error:
+        if error.reason is Reason.CHECKSUM_MISMATCH:
+            temporaries.sweep(temporaries.tree.prefix, workers)
+        if error.reason in TIME_IS_UP and copy.advanced:
+            raise Unfinished(copy.copied, source.size) from error
+        raise
+    temporaries.sweep(prefix_for(job.name), workers)  # what attempts for other states of the source have left, too
+    return written
+
+
+class _PartsCopy:
+    """One attempt. The calling thread decides what is next; `workers` do it."""
+
+    def __init__(self, job: Job, temporaries: Temporaries, memory: Memory, workers: Executor) -> None:
+        self._job, self._temporaries, self._tree = job, temporaries, temporaries.tree
+        self._memory, self._workers, self._clock = memory, workers, job.deadline.clock
+        self._done: dict[Node, Piece] = {}
+        self._running: dict[Future[tuple[Piece, float]], Node] = {}
+        self._leaves: deque[Node] = deque()
+        self._compositions: deque[Node] = deque()
+        self._longest_step = 0.0
+        self._losses = 0
+        self.advanced = False
+        self.copied = 0
+        """Bytes of the object that need not be read any more."""
+
+    def make_pieces(self) -> None:
+        """Returns once everything is there that the object itself is composed of."""
+        try:
+            self._look_around()
+            while not all(node in self._done for node in self._tree.top()):
+                self._begin_steps()
+                self._end_steps()
+        finally:
+            wait(self._running)
+
+    def compose(self) -> DestinationObject:
+        """The last step, and the only one that anybody sees."""
+        job, digest = self._job, self._temporaries.digest
+        pieces = [self._done[node] for node in self._tree.top()]
+        crc32c = combined_crc32c((piece.object.crc32c, piece.object.size) for piece in pieces)
+        checked = [self._done[node] for node in self._tree.every_leaf()] if digest.grows else pieces
+        digest.verify(crc32c, digest.combined((piece.check or b"", piece.object.size) for piece in checked))
+        job.deadline.check()
+        components, consume = [piece.object for piece in pieces], self._temporaries.consume
+        written = job.destination_side.compose(
+            job.name, components, job.attributes, job.if_generation, delete_components=consume
+        )
+        if (written.crc32c, written.size) != (crc32c, job.source.size):
+            # Composed of verified objects, it should have their bytes. It is at least not left behind.
+            job.destination_side.delete(written)
+            raise Transient(Reason.CHECKSUM_MISMATCH, "Cloud Storage has composed other bytes")
+        return written
+
+    def _look_around(self) -> None:
+        """Finds what is there. The rest is begun anywhere, so that two copies at once begin with different parts."""
+        self._done, running = self._temporaries.find(), set(self._running.values())
+        grows = self._temporaries.digest.grows
+        missing = list(self._tree.missing({node for node in self._done if node.level == 0 or not grows}))
+        self.copied = self._job.source.size - sum(map(self._tree.length, missing))
+        self._leaves = deque(node for node in missing if node not in running)
+        self._leaves.rotate(secrets.randbelow(len(self._leaves) + 1))
+        parents = {parent for node in self._done if (parent := self._tree.parent(node))}
+        self._compositions = deque(node for node in sorted(parents - running) if self._can_compose(node))
+        self._job.at(self.copied)
+
+    def _can_compose(self, node: Node) -> bool:
+        return node not in self._done and all(child in self._done for child in self._tree.children(node))
+
+    def _begin_steps(self) -> None:
+        """Begins what there is room, memory and time for. Raises `Transient` when nothing is under way then."""
+        try:
+            while len(self._running) < STEPS_AT_ONCE and (self._compositions or self._leaves):
+                self._begin_step()
+        except Transient:
+            if not self._running:
+                raise
+
+    def _begin_step(self) -> None:
+        latest = Deadline(self._job.deadline.at - TIME_IN_RESERVE * self._longest_step, self._clock)
+        latest.check()
+        if self._compositions:
+            node = self._compositions.popleft()
+            children = [self._done[child] for child in self._tree.children(node)]
+            step = partial(self._temporaries.compose, node, children)
+        else:
+            loan = self._memory.borrow(self._tree.length(self._leaves[0]), latest)
+            node = self._leaves.popleft()
+            step = partial(self._copy_part, node, loan)
+        self._running[self._workers.submit(self._timed, step)] = node
+
+    def _copy_part(self, node: Node, loan: Loan) -> Piece:
+        with loan as buffer:
+            job, offset = self._job, self._tree.offset(node)
+            read_into(buffer, job.source_side, job.source, offset, job.deadline)
+            return self._temporaries.put(node, buffer)
+
+    def _timed(self, step: Callable[[], Piece]) -> tuple[Piece, float]:
+        began = self._clock()
+        return step(), self._clock() - began
+
+    def _end_steps(self) -> None:
+        """Waits for a step and takes what is done."""
+        ended, _ = wait(self._running, return_when=FIRST_COMPLETED)
+        met_another = False
+        for future in ended:
+            node = self._running.pop(future)
+            try:
+                piece, seconds = future.result()
+            except DestinationMoved:  # another has taken what it was to be composed of
+                self._losses += 1
+                if self._losses > MAX_LOSSES:
+                    raise
+                met_another = True
+                continue
+            met_another |= piece.found
+            self._take(node, piece)
+            self._longest_step = max(self._longest_step, seconds)
+        if met_another:
+            self._require_unmoved()
+            self._look_around()
+
+    def _take(self, node: Node, piece: Piece) -> None:
+        self._done[node] = piece
+        self.advanced = True
+        if node.level == 0:
+            self.copied += piece.object.size
+            self._job.at(self.copied)
+        parent = self._tree.parent(node)
+        if parent and self._can_compose(parent):
+            self._compositions.append(parent)
+
+    def _require_unmoved(self) -> None:
+        """Whoever else was at work may have finished: then nothing is left to do, and not to be done again."""
+        current = self._job.destination_side.stat(self._job.name)
+        if (current.generation if current else 0) != self._job.if_generation:
+            raise DestinationMoved
