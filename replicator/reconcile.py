@@ -28,9 +28,9 @@ from replicator.receipt import holds, holds_bytes_of
 from replicator.rules import Assignment, Deletes, Foreign, Rule, RuleSet, require_valid_name
 from replicator.transfer import Transfer
 
-SHORTCUT_MAX_SIZE = 1024**2
-"""Up to this many bytes a new object is written without a look at its destination. Where there is one already, the
-bytes have been moved in vain; what is saved is one request of three."""
+SHORTCUT_MAX_SIZE = 64 * 1024
+"""Up to this many bytes an object is written without a look at its destination, as if it were new. Where it is not, the
+bytes were moved in vain: for larger ones that would cost more than the look (docs/requests.md)."""
 
 MAX_ROUNDS = 10
 """Rounds before the attempt gives way, to be repeated later."""

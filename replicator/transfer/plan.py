@@ -9,18 +9,7 @@ from replicator.transfer.checksums import is_combinable, name_of
 
 MIB = 1024**2
 
-WHOLE_MAX_SIZE = 8 * MIB
-"""Up to this many bytes an object is copied whole: one GET into memory, one insert."""
-
-PARTS_MIN_SIZE = 64 * MIB
-"""From this many bytes on an object is copied in parts. Below it, the requests that parts need more than a stream cost
-more time than they save (docs/benchmarks.md)."""
-
-PART_SIZE = 8 * MIB
-MAX_PART_SIZE = 32 * MIB
 MANY_PARTS = 4096
-"""An object of more parts than this gets larger ones, up to the largest."""
-
 PARTS_IN_BUDGET = 4
 """Parts that the memory budget must hold at once, at least."""
 
@@ -53,6 +42,24 @@ class PathReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Sizes:
+    """The sizes, in bytes, that decide between paths and parts.
+
+    Up to `whole_max` an object is copied whole: one GET into memory, one insert. From `parts_min` on it is copied in
+    parts: below, the requests that parts need more than a stream cost more time than they save (docs/benchmarks.md).
+    An object of more than `MANY_PARTS` parts of `part` bytes gets larger ones, up to `largest_part`.
+    """
+
+    whole_max: int = 8 * MIB
+    parts_min: int = 64 * MIB
+    part: int = 8 * MIB
+    largest_part: int = 32 * MIB
+
+
+USUAL = Sizes()
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """How one object is copied. `check` is what its bytes are compared with beside Cloud Storage's own CRC32C.
 
@@ -80,6 +87,8 @@ class Circumstances:
     in bytes, `patience` the seconds that one request has for all its work.
     """
 
+    sizes: Sizes
+
     parts: Parts
     storage_class: str | None
     bucket: BucketFacts | None
@@ -89,9 +98,9 @@ class Circumstances:
 
 def choose(size: int, checksum: Checksum | CompositeChecksum | None, given: Circumstances) -> Plan:
     """The plan for an object of `size` bytes, of which S3 stored `checksum`."""
-    if size <= WHOLE_MAX_SIZE:
+    if size <= given.sizes.whole_max:
         return Plan(Path.WHOLE, PathReason.SIZE, checksum)
-    part_size = _part_size(size, checksum, given.budget)
+    part_size = _part_size(size, checksum, given)
     if reason := _why_not_in_parts(size, checksum, part_size, given):
         return Plan(Path.STREAM, reason, checksum)
     check = checksum if _is_checked_by(checksum, part_size) else None
@@ -104,7 +113,7 @@ def _why_not_in_parts(
 ) -> PathReason | None:
     """Parts are temporary objects. What speaks against them only because they cost more, or show less, gives way where
     a stream could not be finished."""
-    if size < PARTS_MIN_SIZE:
+    if size < given.sizes.parts_min:
         return PathReason.SIZE
     if given.parts is Parts.NEVER:
         return PathReason.RULE
@@ -121,9 +130,9 @@ def _why_not_in_parts(
     return None if _is_checked_by(checksum, part_size) else PathReason.CHECKSUM
 
 
-def _part_size(size: int, checksum: Checksum | CompositeChecksum | None, budget: int) -> int:
-    largest = min(MAX_PART_SIZE, budget // PARTS_IN_BUDGET // MIB * MIB)
-    part_size = min(PART_SIZE, largest)
+def _part_size(size: int, checksum: Checksum | CompositeChecksum | None, given: Circumstances) -> int:
+    largest = min(given.sizes.largest_part, given.budget // PARTS_IN_BUDGET)
+    part_size = min(given.sizes.part, largest)
     while part_size * MANY_PARTS < size and part_size * 2 <= largest:
         part_size *= 2
     if isinstance(checksum, CompositeChecksum) and checksum.part_size <= largest:
@@ -138,6 +147,6 @@ def _is_checked_by(checksum: Checksum | CompositeChecksum | None, part_size: int
     return checksum is None or is_combinable(checksum.algorithm)
 
 
-def parts_at_once(budget: int) -> int:
+def parts_at_once(budget: int, sizes: Sizes = USUAL) -> int:
     """How many parts a budget of so many bytes has room for."""
-    return max(PARTS_IN_BUDGET, budget // PART_SIZE)
+    return max(PARTS_IN_BUDGET, budget // sizes.part)

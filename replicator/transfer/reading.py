@@ -7,6 +7,7 @@ from replicator.deadline import Deadline
 from replicator.errors import Transient
 from replicator.model import SourceObject
 from replicator.ports import Body, Source
+from replicator.reasons import Reason
 
 MAX_FRUITLESS_READS = 3
 """Reads in a row that may break without having brought a single byte."""
@@ -35,6 +36,8 @@ def read_into(
                     filled += count
                     at(filled)
                     deadline.check()
+                if filled < len(buffer):
+                    raise Transient(Reason.SOURCE_TRUNCATED, f"{offset + filled} of {source.size} bytes")
         except Transient:
             deadline.check()
             fruitless = 0 if filled > before else fruitless + 1

@@ -12,7 +12,7 @@ from replicator.rules import Rule
 from replicator.transfer.job import Job
 from replicator.transfer.memory import Memory
 from replicator.transfer.parts import copy_parts
-from replicator.transfer.plan import PARTS_MIN_SIZE, Circumstances, Path, Plan, choose
+from replicator.transfer.plan import USUAL, Circumstances, Path, Plan, Sizes, choose
 from replicator.transfer.stream import copy_stream
 from replicator.transfer.whole import copy_whole
 
@@ -43,12 +43,14 @@ class Transfer:
     memory: Memory = field(default_factory=lambda: Memory(64 * MIB))
     workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(8, "parts"))
     patience: float = 480.0
+    sizes: Sizes = USUAL
 
     def plan(self, source: SourceObject, name: DestinationName, rule: Rule) -> Plan:
         """How `source` is to be copied, and what its bytes are to be compared with. Raises what the two sides raise."""
         checksum = self.source.checksum(source)
-        bucket = self.destination.facts(name.bucket) if source.size >= PARTS_MIN_SIZE else None
-        given = Circumstances(rule.parts, rule.placement.storage_class, bucket, self.memory.budget, self.patience)
+        bucket = self.destination.facts(name.bucket) if source.size >= self.sizes.parts_min else None
+        storage_class, budget = rule.placement.storage_class, self.memory.budget
+        given = Circumstances(self.sizes, rule.parts, storage_class, bucket, budget, self.patience)
         return choose(source.size, checksum, given)
 
     def copy(

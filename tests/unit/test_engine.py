@@ -16,6 +16,7 @@ from replicator.reasons import Reason
 from replicator.reconcile import Reconciler
 from replicator.rules import Deletes, Rule, RuleSet
 from replicator.transfer import Transfer
+from replicator.transfer.reading import MAX_FRUITLESS_READS
 from tests.fakes import InMemoryDestination, InMemorySource
 
 KEY = SourceKey("source", "k")
@@ -217,7 +218,7 @@ def test_a_name_that_cannot_be_touches_neither_side(sides, clock):
 
 def test_a_whole_attempt_is_repeated(sides, clock):
     sides.source.put(KEY, b"hello")
-    failures = [transient(), transient()]
+    failures = [transient() for _ in range(2 * MAX_FRUITLESS_READS)]
 
     def fail(offset):
         if failures:

@@ -10,21 +10,28 @@ from replicator.errors import Permanent, Transient
 from replicator.model import Checksum, ContentHeaders, DestinationName, Placement, Result, SourceKey
 from replicator.reasons import Reason
 from replicator.receipt import holds, receipt_of
-from replicator.reconcile import MAX_ROUNDS, Reconciler, Trail
+from replicator.reconcile import MAX_ROUNDS, SHORTCUT_MAX_SIZE, Reconciler, Trail
 from replicator.rules import Deletes, Filter, Foreign, Rule, RuleSet
-from replicator.transfer import Transfer
+from replicator.transfer import Sizes, Transfer
 from tests.fakes import InMemoryDestination, InMemorySource
 
 KEY = SourceKey("source", "k")
 NAME = DestinationName("replica", "k")
 KEEP_REPLICAS = Rule("keep", frozenset({"source"}), "replica")
+LOOKED_AT = b"x" * (SHORTCUT_MAX_SIZE + 1)
+"""Bytes of an object that is never copied without a look at its destination."""
+
+SIZES = Sizes(whole_max=256 * 1024)
+"""The path `stream` is part of what is explored; 300 kB through it show as much as 9 MB."""
+
 PROPAGATE = Rule("propagate", frozenset({"source"}), "replica", Deletes.PROPAGATE)
 
 
 def reconcile(source, destination, rule: Rule, key: SourceKey, deadline: Deadline):
     rules = RuleSet((rule,))
     [assignment] = rules.assignments(key)
-    reconciler = Reconciler(source, destination, Transfer(source, destination, 64 * 1024), rules)
+    transfer = Transfer(source, destination, 64 * 1024, sizes=SIZES)
+    reconciler = Reconciler(source, destination, transfer, rules)
     return reconciler.reconcile(key, assignment, deadline, Trail())
 
 
@@ -78,12 +85,6 @@ class _Watched:
         return call
 
 
-@pytest.fixture(autouse=True)
-def _objects_are_large_early(monkeypatch):
-    """The stream path is part of what is explored; 300 kB through it show as much as 9 MB."""
-    monkeypatch.setattr("replicator.transfer.transfer.WHOLE_MAX_SIZE", 256 * 1024)
-
-
 @pytest.fixture
 def world():
     return World()
@@ -115,11 +116,11 @@ def test_ten_looks_at_the_same_object_cause_one_write(world):
 
 
 def test_a_metadata_change_moves_no_bytes(world):
-    state = world.source.put(KEY, b"hello", metadata={"old": "1", "both": "2"})
+    state = world.source.put(KEY, LOOKED_AT, metadata={"old": "1", "both": "2"})
     world.work()
     read_before = world.source.read_bytes
     changed = replace(state, headers=ContentHeaders(content_type="text/html"), metadata={"both": "3"})
-    world.source.objects[KEY] = changed, b"hello"
+    world.source.objects[KEY] = changed, LOOKED_AT
     outcome = world.work()
     assert (outcome.result, outcome.reason, outcome.copied_bytes) == (
         Result.METADATA_UPDATED,
@@ -176,8 +177,8 @@ def test_a_foreign_object_is_never_deleted(world):
 
 def test_a_foreign_object_with_the_same_bytes_is_adopted_without_moving_them():
     world = World(replace(PROPAGATE, foreign=Foreign.KEEP))
-    world.source.put(KEY, b"same")
-    world.destination.put_foreign(NAME, b"same")
+    world.source.put(KEY, LOOKED_AT)
+    world.destination.put_foreign(NAME, LOOKED_AT)
     outcome = world.work()
     assert (outcome.result, outcome.reason) == (Result.METADATA_UPDATED, Reason.ADOPTED)
     assert world.source.read_bytes == 0
@@ -388,11 +389,11 @@ def test_what_a_replica_cannot_hold_is_part_of_the_outcome_also_when_there_is_no
 
 def test_a_receipt_names_the_check_that_the_bytes_passed_and_no_other(world):
     """An object that is adopted was compared by its MD5; what other checksum S3 has was never computed."""
-    world.destination.put_foreign(NAME, b"hello")
-    world.source.put(KEY, b"hello", checksum=Checksum("CRC64NVME", b"12345678"))
+    world.destination.put_foreign(NAME, LOOKED_AT)
+    world.source.put(KEY, LOOKED_AT, checksum=Checksum("CRC64NVME", b"12345678"))
     assert world.work().reason is Reason.ADOPTED
     assert world.destination.stat(NAME).receipt.checked == "MD5"
-    world.source.put(KEY, b"hello", checksum=Checksum("SHA256", b"1" * 32), headers=ContentHeaders("text/html"))
+    world.source.put(KEY, LOOKED_AT, checksum=Checksum("SHA256", b"1" * 32), headers=ContentHeaders("text/html"))
     assert world.work().reason is Reason.METADATA_CHANGED
     assert world.destination.stat(NAME).receipt.checked == "MD5"
 
