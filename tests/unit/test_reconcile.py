@@ -13,7 +13,7 @@ from replicator.receipt import holds, receipt_of
 from replicator.reconcile import MAX_ROUNDS, SHORTCUT_MAX_SIZE, Reconciler, Trail
 from replicator.rules import Deletes, Filter, Foreign, Rule, RuleSet
 from replicator.transfer import Sizes, Transfer
-from tests.fakes import InMemoryDestination, InMemorySource
+from tests.fakes import InMemoryDestination, InMemorySource, OneByOne
 
 KEY = SourceKey("source", "k")
 NAME = DestinationName("replica", "k")
@@ -21,8 +21,8 @@ KEEP_REPLICAS = Rule("keep", frozenset({"source"}), "replica")
 LOOKED_AT = b"x" * (SHORTCUT_MAX_SIZE + 1)
 """Bytes of an object that is never copied without a look at its destination."""
 
-SIZES = Sizes(whole_max=256 * 1024)
-"""The path `stream` is part of what is explored; 300 kB through it show as much as 9 MB."""
+SIZES = Sizes(whole_max=256 * 1024, parts_min=400_000, part=200_000)
+"""The paths `stream` and `parts` are part of what is explored; a few 100 kB show as much as many MB."""
 
 PROPAGATE = Rule("propagate", frozenset({"source"}), "replica", Deletes.PROPAGATE)
 
@@ -30,7 +30,7 @@ PROPAGATE = Rule("propagate", frozenset({"source"}), "replica", Deletes.PROPAGAT
 def reconcile(source, destination, rule: Rule, key: SourceKey, deadline: Deadline):
     rules = RuleSet((rule,))
     [assignment] = rules.assignments(key)
-    transfer = Transfer(source, destination, 64 * 1024, sizes=SIZES)
+    transfer = Transfer(source, destination, 64 * 1024, sizes=SIZES, workers=OneByOne())
     reconciler = Reconciler(source, destination, transfer, rules)
     return reconciler.reconcile(key, assignment, deadline, Trail())
 
@@ -61,6 +61,7 @@ class World:
     def check_converged(self) -> None:
         source = self.source.stat(KEY)
         replica = self.destination.stat(NAME)
+        assert not [name for name in self.destination.objects if name != NAME], "temporary objects are left over"
         if source is None:
             assert replica is None or self.rule.deletes is Deletes.IGNORE
             return
@@ -240,6 +241,10 @@ def overwrite_with_a_large_object(world):
     world.source.put(KEY, b"n" * 300_000)
 
 
+def overwrite_in_parts(world):
+    world.source.put(KEY, b"q" * 500_000, checksum=None)
+
+
 def change_metadata(world):
     found = world.source.objects.get(KEY)
     if found:
@@ -266,16 +271,19 @@ BEFORE = {
     "nothing there": lambda world: None,
     "source only": lambda world: world.source.put(KEY, b"older"),
     "large source only": lambda world: world.source.put(KEY, b"o" * 300_000),
+    "source in parts only": lambda world: world.source.put(KEY, b"p" * 500_000, checksum=None),
     "in sync": lambda world: (world.source.put(KEY, b"older"), world.work()),
     "source changed": lambda world: (world.source.put(KEY, b"oldest"), world.work(), overwrite(world)),
     "source deleted": lambda world: (world.source.put(KEY, b"oldest"), world.work(), delete(world)),
 }
-MAX_CALLS = 14
+MAX_CALLS = 24
 
 
 @pytest.mark.parametrize("rule", [PROPAGATE, KEEP_REPLICAS], ids=lambda rule: rule.id)
 @pytest.mark.parametrize("before", BEFORE)
-@pytest.mark.parametrize("change", [*CHANGES, overwrite_with_a_large_object], ids=lambda change: change.__name__)
+@pytest.mark.parametrize(
+    "change", [*CHANGES, overwrite_with_a_large_object, overwrite_in_parts], ids=lambda change: change.__name__
+)
 def test_a_change_at_any_point_whose_own_worker_ran_at_once_is_not_lost(rule, before, change):
     """The other worker runs from end to end between two calls of ours: so our last write may undo its work."""
     for call in range(MAX_CALLS):
@@ -292,8 +300,8 @@ def test_a_change_at_any_point_whose_own_worker_ran_at_once_is_not_lost(rule, be
     "changes", list(product(CHANGES, CHANGES)), ids=lambda pair: "-".join(c.__name__ for c in pair)
 )
 def test_two_changes_at_any_two_points_are_not_lost(before, changes):
-    for first in range(9):
-        for second in range(first + 1, 16):
+    for first in range(14):
+        for second in range(first + 1, 24):
             world = World()
             BEFORE[before](world)
             world.calls = 0
@@ -407,3 +415,90 @@ def test_a_key_whose_receipt_is_too_large_is_refused_before_a_byte_is_read():
         world.work(key)
     assert refused.value.reason is Reason.DESTINATION_NAME_INVALID
     assert world.destination.stat(DestinationName("replica", key.key)) is None
+
+
+# --- The short first round --------------------------------------------------------------------------------------------
+
+
+def calls_of(world: World) -> list[str]:
+    """The requests to both sides that one attempt makes, by name."""
+    made = []
+
+    class Noted:
+        def __init__(self, side, prefix):
+            self._side, self._prefix = side, prefix
+
+        def __getattr__(self, name):
+            method = getattr(self._side, name)
+
+            def call(*args, **kwargs):
+                made.append(f"{self._prefix} {name}")
+                return method(*args, **kwargs)
+
+            return call
+
+    reconcile(
+        Noted(world.source, "source"), Noted(world.destination, "destination"), world.rule, KEY, Deadline.after(60)
+    )
+    return [call for call in made if call != "source checksum"]
+
+
+SHORT_ROUND = ["source read", "destination insert"]
+LOOKS = ["destination stat", "source stat"]
+
+
+def test_a_small_new_object_takes_three_requests(world):
+    world.source.put(KEY, b"x" * SHORTCUT_MAX_SIZE)
+    assert calls_of(world) == [*SHORT_ROUND, "source stat"]
+    world.check_converged()
+
+
+def test_a_small_object_that_was_there_before_is_looked_at_after_all(world):
+    world.source.put(KEY, b"hello")
+    world.work()
+    assert calls_of(world) == [*SHORT_ROUND, *LOOKS]
+    world.source.put(KEY, b"changed")
+    assert calls_of(world) == [*SHORT_ROUND, *LOOKS, "source open", "destination insert", "source stat"]
+    world.check_converged()
+
+
+def test_an_object_that_is_not_small_is_looked_at_first_and_its_bytes_are_not_read_twice(world):
+    world.source.put(KEY, LOOKED_AT)
+    assert calls_of(world) == ["source read", *LOOKS, "source open", "destination insert", "source stat"]
+    assert world.source.read_bytes == len(LOOKED_AT)
+
+
+def test_a_source_that_is_gone_takes_no_shortcut(world):
+    world.source.put(KEY, b"hello")
+    world.work()
+    world.source.delete(KEY)
+    assert calls_of(world) == ["source read", *LOOKS, "destination delete", "source stat"]
+    assert world.destination.stat(NAME) is None
+
+
+def test_an_archived_object_whose_replica_is_good_is_not_refused(world):
+    state = world.source.put(KEY, b"hello")
+    world.work()
+    world.source.objects[KEY] = replace(state, archived=True, storage_class="GLACIER"), b"hello"
+    assert world.work().result is Result.UNCHANGED
+
+
+def test_a_second_attempt_looks_first(world):
+    """What the first has written may be there."""
+    world.source.put(KEY, b"hello")
+    rules = RuleSet((world.rule,))
+    [assignment] = rules.assignments(KEY)
+    transfer, trail = Transfer(world.source, world.destination), Trail()
+    reconciler = Reconciler(world.source, world.destination, transfer, rules)
+    insert = world.destination.insert
+
+    def insert_whose_answer_is_lost(*args):
+        insert(*args)
+        raise Transient(Reason.DESTINATION_UNAVAILABLE)
+
+    world.destination.insert = insert_whose_answer_is_lost
+    with pytest.raises(Transient):
+        reconciler.reconcile(KEY, assignment, Deadline.after(60), trail)
+    world.source.read = lambda key: pytest.fail("it took the shortcut again")
+    assert reconciler.reconcile(KEY, assignment, Deadline.after(60), trail).result is Result.UNCHANGED
+    assert world.destination.writes == ["write"]

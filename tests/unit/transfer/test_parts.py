@@ -3,7 +3,7 @@
 import hashlib
 import os
 import threading
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -26,7 +26,7 @@ from replicator.reasons import Reason
 from replicator.rules import Rule
 from replicator.transfer import Memory, Sizes, Transfer
 from replicator.transfer.tree import tree_for
-from tests.fakes import InMemoryDestination, InMemorySource, crc32c
+from tests.fakes import InMemoryDestination, InMemorySource, OneByOne, crc32c
 
 KEY = SourceKey("source", "k")
 NAME = DestinationName("replica", "k")
@@ -397,15 +397,6 @@ class Clock:
 
     def __call__(self):
         return self.now
-
-
-class OneByOne(Executor):
-    """Does each step in the moment in which it is begun."""
-
-    def submit(self, fn, /, *args, **kwargs):
-        future = Future()
-        future.set_result(fn(*args, **kwargs))
-        return future
 
 
 def test_a_copy_that_will_not_be_finished_stops_in_time_and_keeps_its_parts(sides):
