@@ -67,6 +67,9 @@ def copy_parts(job: Job, memory: Memory, workers: Executor) -> DestinationObject
     return written
 
 
+Step = tuple[Node, Callable[[], Piece]]
+
+
 class _PartsCopy:
     """One attempt. The calling thread decides what is next; `workers` do it."""
 
@@ -87,9 +90,9 @@ class _PartsCopy:
         """Returns once everything is there that the object itself is composed of."""
         try:
             self._look_around()
-            while not all(node in self._done for node in self._tree.top()):
-                self._begin_steps()
-                self._end_steps()
+            while self._leaves or self._running or not all(node in self._done for node in self._tree.top()):
+                begun = self._begin_step()
+                self._end_steps(timeout=0 if begun else None)
         finally:
             wait(self._running)
 
@@ -126,27 +129,32 @@ class _PartsCopy:
     def _can_compose(self, node: Node) -> bool:
         return node not in self._done and all(child in self._done for child in self._tree.children(node))
 
-    def _begin_steps(self) -> None:
-        """Begins what there is room, memory and time for. Raises `Transient` when nothing is under way then."""
+    def _begin_step(self) -> bool:
+        """Begins a step, if there is one, and room for it. Without time or memory for it what is under way is finished;
+        raises `Transient` when nothing is."""
+        if len(self._running) == STEPS_AT_ONCE or not (self._compositions or self._leaves):
+            return False
+        latest = Deadline(self._job.deadline.at - TIME_IN_RESERVE * self._longest_step, self._clock)
         try:
-            while len(self._running) < STEPS_AT_ONCE and (self._compositions or self._leaves):
-                self._begin_step()
+            latest.check()
+            node, step = self._composition() if self._compositions else self._part(latest)
         except Transient:
             if not self._running:
                 raise
-
-    def _begin_step(self) -> None:
-        latest = Deadline(self._job.deadline.at - TIME_IN_RESERVE * self._longest_step, self._clock)
-        latest.check()
-        if self._compositions:
-            node = self._compositions.popleft()
-            children = [self._done[child] for child in self._tree.children(node)]
-            step = partial(self._temporaries.compose, node, children)
-        else:
-            loan = self._memory.borrow(self._tree.length(self._leaves[0]), latest)
-            node = self._leaves.popleft()
-            step = partial(self._copy_part, node, loan)
+            return False
         self._running[self._workers.submit(self._timed, step)] = node
+        return True
+
+    def _composition(self) -> Step:
+        node = self._compositions.popleft()
+        return node, partial(
+            self._temporaries.compose, node, [self._done[child] for child in self._tree.children(node)]
+        )
+
+    def _part(self, latest: Deadline) -> Step:
+        loan = self._memory.borrow(self._tree.length(self._leaves[0]), latest)
+        node = self._leaves.popleft()
+        return node, partial(self._copy_part, node, loan)
 
     def _copy_part(self, node: Node, loan: Loan) -> Piece:
         with loan as buffer:
@@ -158,9 +166,9 @@ class _PartsCopy:
         began = self._clock()
         return step(), self._clock() - began
 
-    def _end_steps(self) -> None:
-        """Waits for a step and takes what is done."""
-        ended, _ = wait(self._running, return_when=FIRST_COMPLETED)
+    def _end_steps(self, timeout: float | None) -> None:
+        """Takes what is done, and waits for it up to `timeout` seconds."""
+        ended, _ = wait(self._running, timeout, return_when=FIRST_COMPLETED)
         met_another = False
         for future in ended:
             node = self._running.pop(future)

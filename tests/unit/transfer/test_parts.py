@@ -131,7 +131,18 @@ class TestEveryCheck:
             sides.copy(state, destination=Crashing(sides.destination, "insert", 50))
         sides.copy(state)
         assert sides.visible == data
-        assert sides.temporary == []
+        assert sides.temporary == sides.destination.noncurrent == []
+
+    def test_does_nothing_twice(self, sides, facts, check, name):
+        data = os.urandom(TWO_LEVELS)
+        state = sides.put(data, check)
+        with pytest.raises(Crash):
+            sides.copy(state, destination=Crashing(sides.destination, "compose", 4))
+        sides.source.read_bytes, sides.destination.writes = 0, []
+        sides.copy(state)
+        assert (sides.source.read_bytes, sides.destination.writes.count("write")) == (0, 1)
+        assert sides.visible == data
+        assert sides.temporary == sides.destination.noncurrent == []
 
     def test_fails_when_a_bit_differs_and_leaves_nothing(self, sides, facts, check, name):
         data = bytearray(os.urandom(TWO_LEVELS))
@@ -223,6 +234,19 @@ def test_a_node_whose_children_were_being_deleted_is_not_copied_again(sides):
     sides.copy(state)
     assert sides.visible == data
     assert sides.temporary == []
+
+
+def test_a_part_that_alone_knows_its_check_is_copied_again_where_it_is_gone(sides):
+    """The node that it was composed to has its bytes, but not the digests of S3's parts in it."""
+    data = os.urandom(TWO_LEVELS)
+    state = sides.put(data, "MD5")
+    with pytest.raises(Crash):
+        sides.copy(state, destination=Crashing(sides.destination, "compose", 4))
+    del sides.destination.objects[DestinationName("replica", sides.temporary[0])]
+    sides.source.read_bytes = 0
+    sides.copy(state)
+    assert sides.source.read_bytes == PART
+    assert (sides.visible, sides.temporary) == (data, [])
 
 
 @pytest.mark.parametrize("metadata", [{}, {"check": "not base64!"}, {"check": "AAAAAAAAAAA="}])
@@ -355,6 +379,89 @@ def test_copies_at_once_write_once_and_leave_nothing(size, copies):
     assert sides.visible == data
     assert sides.temporary == []
     sides.workers.shutdown()
+
+
+def before_the_first(sides, method, event):
+    """Runs `event` with the arguments of the first call of that method, before it is made."""
+    original, left = getattr(sides.destination, method), [True]
+
+    def call(*args, **kwargs):
+        if left:
+            left.clear()
+            event(*args, **kwargs)
+        return original(*args, **kwargs)
+
+    setattr(sides.destination, method, call)
+
+
+def test_a_part_that_is_gone_when_it_is_to_be_composed_is_copied_again_alone(sides):
+    data = os.urandom(TWO_LEVELS)
+    state = sides.put(data)
+    before_the_first(sides, "compose", lambda name, components, *_, **__: sides.destination.discard(components[3]))
+    sides.copy(state)
+    assert sides.source.read_bytes == TWO_LEVELS + PART
+    assert (sides.visible, sides.temporary) == (data, [])
+
+
+def test_parts_that_are_gone_again_and_again_end_the_attempt(sides):
+    state = sides.put(os.urandom(TWO_LEVELS))
+    compose = sides.destination.compose
+
+    def compose_too_late(name, components, *args, **kwargs):
+        sides.destination.discard(components[0])
+        return compose(name, components, *args, **kwargs)
+
+    sides.destination.compose = compose_too_late
+    with pytest.raises(DestinationMoved):
+        sides.copy(state)
+    assert (sides.visible, sides.temporary) == (None, [])
+
+
+def test_a_copy_that_another_has_finished_meanwhile_is_not_begun_again(sides):
+    state, other = sides.put(os.urandom(TWO_LEVELS)), Sides()
+    other.source, other.destination, other.workers = sides.source, sides.destination, OneByOne()
+    sides.workers.shutdown()
+    sides.workers, inserted = OneByOne(), []
+    insert = sides.destination.insert
+
+    def insert_after_the_other(*args, **kwargs):
+        inserted.append(args)
+        if len(inserted) == 2:
+            other.copy(state)
+        return insert(*args, **kwargs)
+
+    sides.destination.insert = insert_after_the_other
+    with pytest.raises(DestinationMoved):
+        sides.copy(state)
+    assert sides.source.read_bytes <= 2 * TWO_LEVELS
+    assert sides.temporary == []
+
+
+def test_parts_that_are_under_way_are_not_begun_again_when_another_copy_was_met(sides):
+    data = os.urandom(TWO_LEVELS)
+    state, looked = sides.put(data), threading.Event()
+    find, finds = sides.destination.list_objects, []
+
+    def note(*args):
+        finds.append(args)
+        found = find(*args)
+        if len(finds) == 2:
+            looked.set()
+        return found
+
+    sides.destination.list_objects = note
+    before_the_first(sides, "insert", sides.destination.insert)
+    reads = []
+
+    def on_read(offset):
+        reads.append(offset)
+        if len(reads) > 1:
+            assert looked.wait(10)
+
+    sides.source.on_read = on_read
+    sides.copy(state)
+    assert sorted(reads) == [index * PART for index in range(71)]
+    assert (sides.visible, sides.temporary) == (data, [])
 
 
 def test_a_broken_read_of_a_part_resumes_where_it_broke(sides):
