@@ -16,6 +16,8 @@ from google.cloud.storage import Client
 from google.oauth2.credentials import Credentials
 
 from replicator.adapters.gcs import GcsDestination
+from replicator.adapters.gcs_connections import Connections
+from replicator.adapters.gcs_requests import JsonApi
 from replicator.errors import DestinationMoved, Permanent, Transient
 from replicator.fidelity import attributes_of
 from replicator.model import ContentHeaders, DestinationName, Placement, SourceKey
@@ -61,7 +63,8 @@ def external(endpoint: str) -> Side:
     token = os.environ.get("GCS_CONTRACT_TOKEN")
     credentials = Credentials(token) if token else AnonymousCredentials()
     client = Client("test", credentials, client_options={"api_endpoint": endpoint})
-    destination, bucket = GcsDestination(client, pool_size=8), os.environ["GCS_CONTRACT_BUCKET"]
+    destination = GcsDestination(JsonApi(endpoint.rstrip("/"), credentials, Connections(8)))
+    bucket = os.environ["GCS_CONTRACT_BUCKET"]
     side = Side(destination, bucket, reader(client), placement_in(client))
     side.prefix = f"{uuid.uuid4()}/"
     return side

@@ -7,10 +7,10 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-import requests
 from google.auth.credentials import Credentials
+from urllib3 import HTTPResponse
 
-from replicator.adapters import gcs
+from replicator.adapters import gcs, gcs_requests
 from replicator.adapters.gcs import GcsDestination, connect
 from replicator.adapters.gcs_resource import resource_of
 from replicator.dev.cloud_storage import Answer, CloudStorageServer, Fault, Garble, LoseAnswer, Reset
@@ -29,7 +29,8 @@ SERVERS_TEXT = "A fault that was asked for"
 
 @pytest.fixture(autouse=True)
 def _single_requests_are_not_repeated_for_long(monkeypatch):
-    monkeypatch.setattr(gcs, "RETRY", gcs.RETRY.with_delay(initial=0.001, maximum=0.001).with_timeout(0.05))
+    short = gcs_requests.RETRY.with_delay(initial=0.001, maximum=0.001).with_timeout(0.05)
+    monkeypatch.setattr(gcs_requests, "RETRY", short)
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +153,7 @@ class _Token(Credentials):
 def test_credentials_that_are_not_accepted_are_a_denied_access(server, destination, operation, monkeypatch):
     current = destination.stat(NAME)
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
-    authorised = GcsDestination(connect(_Token(), pool_size=1), 1)
+    authorised = GcsDestination(connect(_Token(), pool_size=1))
     server.faults.add(Fault(Answer(401), times=None))
     with pytest.raises(Permanent) as denied:
         OPERATIONS[operation](authorised, current)
@@ -288,22 +289,10 @@ def test_a_destination_that_moved_shows_no_session_uri_in_its_traceback(server, 
     assert "upload_id" not in "".join(traceback.format_exception(moved.value))
 
 
-def test_both_schemes_have_as_many_connections_as_were_asked_for(server, monkeypatch):
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
-    client = connect(None, pool_size=23)
-    uploads: list[requests.Session] = []
-    monkeypatch.setattr("replicator.adapters.gcs.GcsUploadSession", lambda http, *rest: uploads.append(http))
-    GcsDestination(client, pool_size=23).begin(DestinationName("replica", "pool"), 10, ATTRIBUTES, 0)
-    for session in (client._http, uploads[0]):
-        for scheme in ("http://", "https://"):
-            pool = session.get_adapter(f"{scheme}storage.googleapis.com").poolmanager.connection_pool_kw
-            assert pool["maxsize"] == 23
-
-
-def test_an_upload_without_a_session_is_transient():
-    answer = requests.Response()
-    answer.status_code = 200
-    client = SimpleNamespace(api_endpoint="", _http=SimpleNamespace(request=lambda *_, **__: answer))
+@pytest.mark.parametrize("location", [None, "", "no-url"])
+def test_an_upload_without_a_session_is_transient(location):
+    answer = HTTPResponse(headers={"Location": location} if location is not None else {}, status=200)
+    api = SimpleNamespace(upload_url=lambda *_, **__: "", send=lambda *_, **__: answer, connections=None)
     with pytest.raises(Transient) as garbled:
-        GcsDestination(client, 1).begin(NAME, 10, ATTRIBUTES, 0)
+        GcsDestination(api).begin(NAME, 10, ATTRIBUTES, 0)
     assert garbled.value.reason is Reason.DESTINATION_UNAVAILABLE
