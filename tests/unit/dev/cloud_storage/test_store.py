@@ -45,7 +45,7 @@ def test_generations_rise_although_the_clock_stands_still_or_goes_back(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ticks = iter([5_000, 5_000, 5_000, 1_000, 9_000])
-    monkeypatch.setattr("replicator.dev.cloud_storage.store.time", SimpleNamespace(time_ns=lambda: next(ticks)))
+    monkeypatch.setattr("replicator.dev.cloud_storage.bucket.time", SimpleNamespace(time_ns=lambda: next(ticks)))
     assert [insert(store, b"x").generation for _ in range(5)] == [5, 6, 7, 8, 9]
 
 
