@@ -48,7 +48,7 @@ class GcsDestination:
     ) -> DestinationObject:
         # The checksum is part of the resource: Cloud Storage compares it before anything is visible. The library's own
         # check comes afterwards and deletes the object then, whoever wrote it; and it holds the bytes five times.
-        resource = new_resource(name, attributes) | {"crc32c": base64.b64encode(crc32c).decode()}
+        resource = new_resource(attributes) | {"crc32c": base64.b64encode(crc32c).decode()}
         body = MultipartBody(resource, data)
         url = self._upload_url("multipart", name, attributes, if_generation)
         written = self._api.send("POST", url, body.content, body.headers)
@@ -65,14 +65,14 @@ class GcsDestination:
             "sourceObjects": [
                 {"name": component.name.name, "generation": str(component.generation)} for component in components
             ],
-            "destination": new_resource(name, attributes),
+            "destination": new_resource(attributes),
         }
         conditions = query({"ifGenerationMatch": if_generation, "kmsKeyName": attributes.placement.kms_key})
         url = f"{self._object_url(name)}/compose{conditions}"
         return answered_object(name, self._send_json("POST", url, request, DestinationMoved()))
 
     def begin(self, name: DestinationName, size: int, attributes: Attributes, if_generation: int) -> UploadSession:
-        resource = json.dumps(new_resource(name, attributes)).encode()
+        resource = json.dumps(new_resource(attributes)).encode()
         url = self._upload_url("resumable", name, attributes, if_generation)
         headers = {"X-Upload-Content-Length": str(size), "Content-Type": JSON}
         begun = self._api.send("POST", url, lambda: resource, headers)
@@ -147,5 +147,5 @@ class GcsDestination:
         Without a key's name the bucket's default key is used, if it has one."""
         key = attributes.placement.kms_key
         return self._api.upload_url(
-            name.bucket, uploadType=upload_type, ifGenerationMatch=if_generation, kmsKeyName=key
+            name.bucket, uploadType=upload_type, name=name.name, ifGenerationMatch=if_generation, kmsKeyName=key
         )

@@ -15,10 +15,10 @@ FIELDS = "crc32c,customTime,generation,md5Hash,metadata,metageneration,size"
 """All that `destination_object` looks at."""
 
 
-def new_resource(name: DestinationName, attributes: Attributes) -> dict[str, Any]:
+def new_resource(attributes: Attributes) -> dict[str, Any]:
     """For an object that is to be written. Its storage class is chosen then, and changed by a rewrite only
-    (https://cloud.google.com/storage/docs/metadata); the KMS key is a parameter of the request."""
-    return resource_of(attributes) | {"name": name.name, "storageClass": attributes.placement.storage_class}
+    (https://cloud.google.com/storage/docs/metadata); its name and KMS key are parameters of the request."""
+    return resource_of(attributes) | {"storageClass": attributes.placement.storage_class}
 
 
 def resource_of(attributes: Attributes) -> dict[str, Any]:
