@@ -63,7 +63,7 @@ class ObjectRoutes:
             raise invalid(f"A compose request needs 1 to {_MOST_COMPONENTS} source objects")
         record = self._store.compose(
             ObjectRef(bucket, check_object_name(name)),
-            with_content_type(chosen(asked.get("destination") or {})),
+            with_content_type(chosen(with_query(request, asked.get("destination") or {}))),
             [_component(bucket, component) for component in components],
             Preconditions.from_request(request),
             delete_sources=asked.get("deleteSourceObjects") is True,
@@ -112,6 +112,12 @@ class ObjectRoutes:
 
     def _resource(self, request: Request, record: ObjectRecord) -> JsonObject:
         return object_resource(record, self._store.bucket(record.bucket), request.base_url)
+
+
+def with_query(request: Request, resource: JsonObject) -> JsonObject:
+    """The resource of a new object, with what of it the query states, which wins."""
+    stated = {name: request.param(name) for name in ("contentEncoding", "kmsKeyName")}
+    return {**resource, **{name: value for name, value in stated.items() if value is not None}}
 
 
 def with_content_type(attributes: Attributes, otherwise: str | None = None) -> Attributes:

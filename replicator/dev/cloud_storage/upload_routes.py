@@ -17,7 +17,7 @@ from replicator.dev.cloud_storage.messages import (
 )
 from replicator.dev.cloud_storage.multipart import split
 from replicator.dev.cloud_storage.names import check_object_name
-from replicator.dev.cloud_storage.object_routes import with_content_type
+from replicator.dev.cloud_storage.object_routes import with_content_type, with_query
 from replicator.dev.cloud_storage.preconditions import Preconditions
 from replicator.dev.cloud_storage.records import ObjectRecord, ObjectRef
 from replicator.dev.cloud_storage.resources import object_resource
@@ -115,9 +115,7 @@ def _target(request: Request, bucket: str, resource: JsonObject) -> ObjectRef:
 
 
 def _attributes(request: Request, resource: JsonObject, content_type: str | None) -> Attributes:
-    from_query = {name: request.param(name) for name in ("contentEncoding", "kmsKeyName")}
-    stated = {**resource, **{name: value for name, value in from_query.items() if value is not None}}
-    return with_content_type(chosen(stated), content_type)
+    return with_content_type(chosen(with_query(request, resource)), content_type)
 
 
 def _expected(request: Request, resource: JsonObject) -> Expected:
