@@ -16,7 +16,7 @@ from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout
 TIMEOUT = (20, 60)
 """Seconds to connect, which urllib3 also takes for each piece that is sent, and seconds to wait for an answer."""
 
-PIECE = 256 * 1024
+PIECE = 1024 * 1024
 """Bytes of one piece of a body, at most: that many must get away within the time-out."""
 
 Body = bytes | Iterator[memoryview] | None

@@ -11,6 +11,10 @@ from typing import Any
 from replicator.adapters.gcs_connections import PIECE
 
 
+JOINED_UP_TO = 128 * 1024
+"""Bytes of a body that are copied together, which costs less than sending its three parts."""
+
+
 class MultipartBody:
     """May be asked for its bytes again, for a request that is sent again."""
 
@@ -28,8 +32,7 @@ class MultipartBody:
         }
 
     def content(self) -> bytes | Iterator[memoryview]:
-        """In one piece where that is no more than one piece: the copy costs less than sending three."""
-        return b"".join(self._parts) if self._length <= PIECE else self._pieces()
+        return b"".join(self._parts) if self._length <= JOINED_UP_TO else self._pieces()
 
     def _pieces(self) -> Iterator[memoryview]:
         """The time in which each has to be sent is bounded."""

@@ -15,6 +15,7 @@ from urllib3 import HTTPResponse
 from replicator.adapters import gcs, gcs_requests
 from replicator.adapters.gcs import GcsDestination, connect
 from replicator.adapters.gcs_connections import PIECE
+from replicator.adapters.gcs_insert import JOINED_UP_TO
 from replicator.adapters.gcs_resource import resource_of
 from replicator.dev.cloud_storage import (
     Answer,
@@ -372,7 +373,7 @@ def test_a_part_that_was_damaged_on_its_way_is_refused(server, destination):
     assert destination.stat(name) is None
 
 
-@pytest.mark.parametrize("size", [0, 1, PIECE - 2000, PIECE, 3 * PIECE + 1])
+@pytest.mark.parametrize("size", [0, 1, JOINED_UP_TO - 2000, JOINED_UP_TO, 2 * PIECE + 1])
 @pytest.mark.parametrize("status", [503, 401])
 def test_a_body_of_any_size_is_sent_again_as_it_was(server, monkeypatch, size, status):
     """With a new token after a 401."""
