@@ -10,7 +10,6 @@ from typing import Any
 
 from replicator.adapters.gcs_connections import PIECE
 
-
 JOINED_UP_TO = 128 * 1024
 """Bytes of a body that are copied together, which costs less than sending its three parts."""
 
