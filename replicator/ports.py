@@ -108,7 +108,7 @@ class Destination(Protocol):
     ) -> DestinationObject:
         """Makes one object of exactly these 1 to `MAX_COMPONENTS` generations, one after the other, in the same bucket.
 
-        With `delete_components` they are deleted as by any other delete, once the object is there. Raises
+        With `delete_components` they are deleted for good, also where the bucket keeps versions. Raises
         `DestinationMoved` also when one of them is gone. May be repeated.
         """
 

@@ -144,7 +144,6 @@ class InMemoryDestination:
     buckets: set[str] = field(default_factory=set)
     objects: dict[DestinationName, _Stored] = field(default_factory=dict)
     writes: list[str] = field(default_factory=list)
-    noncurrent: list[DestinationObject] = field(default_factory=list)
     bucket_facts: BucketFacts | None = field(default_factory=lambda: BucketFacts("STANDARD"))
     on_append: Callable[[int, int], int] = lambda offset, length: length
     _generations: Iterator[int] = field(default_factory=lambda: itertools.count(1000))
@@ -192,8 +191,6 @@ class InMemoryDestination:
             if delete_components:
                 for component in components:
                     self.discard(component)
-                    if self.bucket_facts and self.bucket_facts.versioning:
-                        self.noncurrent.append(component)
             return composed
 
     def begin(self, name: DestinationName, size: int, attributes: Attributes, if_generation: int) -> UploadSession:

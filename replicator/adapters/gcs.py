@@ -60,12 +60,15 @@ class GcsDestination:
         components: Sequence[DestinationObject],
         attributes: Attributes,
         if_generation: int,
+        *,
+        delete_components: bool = False,
     ) -> DestinationObject:
         request = {
             "sourceObjects": [
                 {"name": component.name.name, "generation": str(component.generation)} for component in components
             ],
             "destination": new_resource(attributes),
+            "deleteSourceObjects": delete_components,
         }
         conditions = query({"ifGenerationMatch": if_generation, "kmsKeyName": attributes.placement.kms_key})
         url = f"{self._object_url(name)}/compose{conditions}"

@@ -72,7 +72,7 @@ class PartsDigest:
     """The same for parts that come in any order: each is covered alone, and all are combined in the end.
 
     Of a part, or of a range of parts, `check` is what proves the source's own checksum of it: a CRC, the digests of
-    S3's parts in it, or nothing where there is none to prove.
+    S3's parts in it, or nothing where none is needed.
     """
 
     def __init__(self, expected: Checksum | CompositeChecksum | None) -> None:
@@ -80,9 +80,9 @@ class PartsDigest:
         self._crc32c_expected = expected if expected is not None and _is_crc32c(expected) else None
 
     @property
-    def grows(self) -> bool:
-        """Whether the check of a range is as long as those of its parts together, instead of as long as one."""
-        return isinstance(self._expected, CompositeChecksum)
+    def is_needed(self) -> bool:
+        """Whether there is a check to be made beside CRC32C."""
+        return self._expected is not None
 
     def check_of(self, part: memoryview) -> bytes:
         """The check of one part. It must begin where a part of S3's does, where the checksum is a composite one."""

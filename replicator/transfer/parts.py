@@ -16,7 +16,7 @@ from replicator.deadline import Deadline
 from replicator.errors import DestinationMoved, Moved, Transient, Unfinished
 from replicator.model import DestinationObject
 from replicator.reasons import Reason
-from replicator.transfer.checksums import PartsDigest, combined_crc32c
+from replicator.transfer.checksums import PartsDigest
 from replicator.transfer.job import Job
 from replicator.transfer.memory import Loan, Memory
 from replicator.transfer.reading import read_into
@@ -41,15 +41,8 @@ def copy_parts(job: Job, memory: Memory, workers: Executor) -> DestinationObject
     What is copied stays for the next attempt, but not what nobody can use: after a success or a lost race everything is
     swept away, and after a mismatch, since nobody can tell which part is wrong.
     """
-    source, digest = job.source, PartsDigest(job.plan.check)
-    temporaries = Temporaries(
-        job.destination_side,
-        job.name.bucket,
-        tree_for(source, job.name, job.plan),
-        digest,
-        job.attributes.placement.kms_key,
-        consume=not (job.plan.versioned or digest.grows),
-    )
+    tree, digest = tree_for(job.source, job.name, job.plan), PartsDigest(job.plan.check)
+    temporaries = Temporaries(job.destination_side, job.name.bucket, tree, digest, job.attributes.placement.kms_key)
     copy = _PartsCopy(job, temporaries, memory, workers)
     try:
         copy.make_pieces()
@@ -61,7 +54,7 @@ def copy_parts(job: Job, memory: Memory, workers: Executor) -> DestinationObject
         if error.reason is Reason.CHECKSUM_MISMATCH:
             temporaries.sweep(temporaries.tree.prefix, workers)
         if error.reason in TIME_IS_UP and copy.advanced:
-            raise Unfinished(copy.copied, source.size) from error
+            raise Unfinished(copy.copied, job.source.size) from error
         raise
     temporaries.sweep(prefix_for(job.name), workers)  # what attempts for other states of the source have left, too
     return written
@@ -90,7 +83,7 @@ class _PartsCopy:
         """Returns once everything is there that the object itself is composed of."""
         try:
             self._look_around()
-            while self._leaves or self._running or not all(node in self._done for node in self._tree.top()):
+            while not all(node in self._done for node in self._tree.top()):
                 begun = self._begin_step()
                 self._end_steps(timeout=0 if begun else None)
         finally:
@@ -98,15 +91,13 @@ class _PartsCopy:
 
     def compose(self) -> DestinationObject:
         """The last step, and the only one that anybody sees."""
-        job, digest = self._job, self._temporaries.digest
-        pieces = [self._done[node] for node in self._tree.top()]
-        crc32c = combined_crc32c((piece.object.crc32c, piece.object.size) for piece in pieces)
-        checked = [self._done[node] for node in self._tree.every_leaf()] if digest.grows else pieces
-        digest.verify(crc32c, digest.combined((piece.check or b"", piece.object.size) for piece in checked))
+        job, pieces = self._job, [self._done[node] for node in self._tree.top()]
+        crc32c, check = self._temporaries.combined(pieces)
+        self._temporaries.digest.verify(crc32c, check)
         job.deadline.check()
-        components, consume = [piece.object for piece in pieces], self._temporaries.consume
+        components = [piece.object for piece in pieces]
         written = job.destination_side.compose(
-            job.name, components, job.attributes, job.if_generation, delete_components=consume
+            job.name, components, job.attributes, job.if_generation, delete_components=True
         )
         if (written.crc32c, written.size) != (crc32c, job.source.size):
             # Composed of verified objects, it should have their bytes. It is at least not left behind.
@@ -117,8 +108,7 @@ class _PartsCopy:
     def _look_around(self) -> None:
         """Finds what is there. The rest is begun anywhere, so that two copies at once begin with different parts."""
         self._done, running = self._temporaries.find(), set(self._running.values())
-        grows = self._temporaries.digest.grows
-        missing = list(self._tree.missing({node for node in self._done if node.level == 0 or not grows}))
+        missing = list(self._tree.missing(set(self._done)))
         self.copied = self._job.source.size - sum(map(self._tree.length, missing))
         self._leaves = deque(node for node in missing if node not in running)
         self._leaves.rotate(secrets.randbelow(len(self._leaves) + 1))

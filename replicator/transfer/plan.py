@@ -63,15 +63,13 @@ USUAL = Sizes()
 class Plan:
     """How one object is copied. `check` is what its bytes are compared with beside Cloud Storage's own CRC32C.
 
-    On path `parts`, `part_size` is the bytes in each part but the last, and `versioned` says that the bucket keeps what
-    is deleted without naming its generation.
+    On path `parts`, `part_size` is the bytes in each part but the last.
     """
 
     path: Path
     reason: PathReason
     check: Checksum | CompositeChecksum | None
     part_size: int = 0
-    versioned: bool = False
 
     @property
     def checked(self) -> str:
@@ -104,8 +102,7 @@ def choose(size: int, checksum: Checksum | CompositeChecksum | None, given: Circ
     if reason := _why_not_in_parts(size, checksum, part_size, given):
         return Plan(Path.STREAM, reason, checksum)
     check = checksum if _is_checked_by(checksum, part_size) else None
-    versioned = given.bucket is not None and given.bucket.versioning
-    return Plan(Path.PARTS, PathReason.SIZE, check, part_size, versioned)
+    return Plan(Path.PARTS, PathReason.SIZE, check, part_size)
 
 
 def _why_not_in_parts(

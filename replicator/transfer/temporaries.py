@@ -18,16 +18,16 @@ from replicator.transfer.tree import Node, Tree
 CHECK_KEY = "check"
 """Custom metadata of a temporary object: what proves the source's own checksum of its range, in base64."""
 
+MAX_CHECK = 4 * 1024
+"""Bytes that one value of custom metadata may have (`fidelity.MAX_VALUE`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A node that is done: its temporary object, and the check of its range (`None`: its leaves have it).
-
-    `found` says that it was made by somebody else.
-    """
+    """A node that is done: its temporary object, and the check of its range. `found` says that another has made it."""
 
     object: DestinationObject
-    check: bytes | None
+    check: bytes
     found: bool = False
 
 
@@ -35,8 +35,9 @@ class Piece:
 class Temporaries:
     """Makes and finds the nodes of one tree in one bucket.
 
-    With `consume` a composition deletes its components at once. Otherwise they stay until they are swept away: where a
-    bucket keeps versions, only that deletes them for good, and a check that grows is kept with the leaves alone.
+    A composition deletes its components at once: Cloud Storage bills nothing for objects that go like this, whatever
+    the bucket keeps of others (https://cloud.google.com/storage/docs/composing-objects). Only where the check of the
+    composed range is too long to be kept with it do they stay until they are swept away, since they have it.
     """
 
     side: Destination
@@ -44,52 +45,47 @@ class Temporaries:
     tree: Tree
     digest: PartsDigest
     kms_key: str | None
-    consume: bool
 
     def find(self) -> dict[Node, Piece]:
         """What there is of this copy, from whichever attempt. What cannot be used is discarded, to be made anew."""
         pieces: dict[Node, Piece] = {}
         for object_ in self.side.list_objects(self.bucket, self.tree.prefix):
             node = self.tree.node(object_.name.name)
-            check = _decoded(object_.metadata.get(CHECK_KEY))
             if node is None:
                 continue
-            if object_.size == self.tree.length(node) and (check is not None or self._keeps_no_check(node)):
-                pieces[node] = Piece(object_, check, found=True)
-            else:
+            check = _decoded(object_.metadata.get(CHECK_KEY)) if self.digest.is_needed else b""
+            if object_.size != self.tree.length(node) or (check is None and node.level == 0):
                 self.side.discard(object_)
+            elif check is not None:
+                pieces[node] = Piece(object_, check, found=True)
         return pieces
-
-    def _keeps_no_check(self, node: Node) -> bool:
-        return self.digest.grows and node.level > 0
 
     def put(self, node: Node, data: memoryview) -> Piece:
         """Makes a leaf."""
         crc, check = crc32c(data), self.digest.check_of(data)
-        attributes = self._attributes(check)
-        return self._made(
-            node, crc, check, lambda: self.side.insert(self._name(node), data, crc, attributes, if_generation=0)
-        )
+        name, attributes = self._name(node), self._attributes(_encoded(check))
+        object_, found = self._made(node, crc, lambda: self.side.insert(name, data, crc, attributes, if_generation=0))
+        return Piece(object_, check, found)
 
     def compose(self, node: Node, children: Sequence[Piece]) -> Piece:
         """Makes a node of its children. Raises `DestinationMoved` when one of them is gone, and the node not there."""
-        crc = combined_crc32c((child.object.crc32c, child.object.size) for child in children)
-        check = self.combined_check(children)
-        components, attributes = [child.object for child in children], self._attributes(check)
-        return self._made(
+        crc, check = self.combined(children)
+        encoded = _encoded(check)
+        kept = encoded if len(encoded) <= MAX_CHECK else None
+        name, components, attributes = self._name(node), [child.object for child in children], self._attributes(kept)
+        object_, _ = self._made(
             node,
             crc,
-            check,
             lambda: self.side.compose(
-                self._name(node), components, attributes, if_generation=0, delete_components=self.consume
+                name, components, attributes, if_generation=0, delete_components=kept is not None
             ),
         )
+        return Piece(object_, check)
 
-    def combined_check(self, pieces: Sequence[Piece]) -> bytes | None:
-        """The check of consecutive pieces, as far as it is kept with them."""
-        if self.digest.grows:
-            return None
-        return self.digest.combined((piece.check or b"", piece.object.size) for piece in pieces)
+    def combined(self, pieces: Sequence[Piece]) -> tuple[bytes, bytes]:
+        """CRC32C and check of consecutive pieces together."""
+        crc = combined_crc32c((piece.object.crc32c, piece.object.size) for piece in pieces)
+        return crc, self.digest.combined((piece.check, piece.object.size) for piece in pieces)
 
     def sweep(self, prefix: str, workers: Executor) -> None:
         """Discards everything under `prefix`, as far as that succeeds; a lifecycle rule takes what is left."""
@@ -101,7 +97,8 @@ class Temporaries:
         with suppress(ReplicationError):
             self.side.discard(object_)
 
-    def _made(self, node: Node, crc: bytes, check: bytes | None, write: Callable[[], DestinationObject]) -> Piece:
+    def _made(self, node: Node, crc: bytes, write: Callable[[], DestinationObject]) -> tuple[DestinationObject, bool]:
+        """The node's object, and whether another has made it."""
         try:
             object_, found = write(), False
         except DestinationMoved:
@@ -112,14 +109,18 @@ class Temporaries:
         if (object_.crc32c, object_.size) != (crc, self.tree.length(node)):
             self.side.discard(object_)
             raise Transient(Reason.CHECKSUM_MISMATCH, "Cloud Storage holds other bytes than were sent")
-        return Piece(object_, check, found)
+        return object_, found
 
     def _name(self, node: Node) -> DestinationName:
         return DestinationName(self.bucket, self.tree.name(node))
 
-    def _attributes(self, check: bytes | None) -> Attributes:
-        metadata = {} if check is None else {CHECK_KEY: base64.b64encode(check).decode()}
+    def _attributes(self, check: str | None) -> Attributes:
+        metadata = {CHECK_KEY: check} if check else {}
         return Attributes(ContentHeaders(), metadata, placement=Placement(STANDARD, self.kms_key))
+
+
+def _encoded(check: bytes) -> str:
+    return base64.b64encode(check).decode()
 
 
 def _decoded(check: str | None) -> bytes | None:

@@ -38,9 +38,6 @@ class Tree:
     def leaves(self) -> int:
         return -(-self.size // self.part_size)
 
-    def every_leaf(self) -> tuple[Node, ...]:
-        return tuple(Node(0, index) for index in range(self.leaves))
-
     def top(self) -> tuple[Node, ...]:
         """The nodes that the object itself is composed of, in order."""
         level, count = 0, self.leaves

@@ -389,6 +389,21 @@ def test_parts_are_composed_in_their_order_into_a_replica(side, count):
     assert [side.destination.stat(part.name).generation for part in parts] == [part.generation for part in parts]
 
 
+def test_parts_are_deleted_as_they_are_composed_where_that_is_asked_for(side):
+    parts, data = insert_parts(side, 3)
+    side.destination.compose(side.name("k"), parts, attributes(len(data)), 0, delete_components=True)
+    assert side.read(side.name("k")) == data
+    assert [side.destination.stat(part.name) for part in parts] == [None] * 3
+
+
+def test_a_compose_that_moves_nothing_deletes_nothing(side):
+    parts, _ = insert_parts(side, 3)
+    insert(side, side.name("k"))
+    with pytest.raises(DestinationMoved):
+        side.destination.compose(side.name("k"), parts, attributes(), 0, delete_components=True)
+    assert all(side.destination.stat(part.name) for part in parts)
+
+
 def test_what_was_composed_can_be_composed_again(side):
     parts, data = insert_parts(side, 2)
     node = side.destination.compose(side.name("node"), parts, TEMPORARY, 0)

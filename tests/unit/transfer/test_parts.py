@@ -25,7 +25,7 @@ from replicator.model import (
 from replicator.reasons import Reason
 from replicator.rules import Rule
 from replicator.transfer import Memory, Sizes, Transfer
-from replicator.transfer.tree import tree_for
+from replicator.transfer.tree import Node, tree_for
 from tests.fakes import InMemoryDestination, InMemorySource, OneByOne, crc32c
 
 KEY = SourceKey("source", "k")
@@ -55,10 +55,10 @@ class Sides:
         self.workers = ThreadPoolExecutor(8)
         self.memory = Memory(20 * PART)
 
-    def put(self, data, check=crc64):
-        if check is composite or isinstance(check, str):
+    def put(self, data, check=crc64, their_part=PART // 2):
+        if isinstance(check, str):
             state = self.source.put(KEY, data, checksum=None)
-            self.source.composites[KEY] = composite(check, data, PART // 2)
+            self.source.composites[KEY] = composite(check, data, their_part)
             return state
         return self.source.put(KEY, data, checksum=check(data) if check else None)
 
@@ -131,7 +131,7 @@ class TestEveryCheck:
             sides.copy(state, destination=Crashing(sides.destination, "insert", 50))
         sides.copy(state)
         assert sides.visible == data
-        assert sides.temporary == sides.destination.noncurrent == []
+        assert sides.temporary == []
 
     def test_does_nothing_twice(self, sides, facts, check, name):
         data = os.urandom(TWO_LEVELS)
@@ -142,7 +142,7 @@ class TestEveryCheck:
         sides.copy(state)
         assert (sides.source.read_bytes, sides.destination.writes.count("write")) == (0, 1)
         assert sides.visible == data
-        assert sides.temporary == sides.destination.noncurrent == []
+        assert sides.temporary == []
 
     def test_fails_when_a_bit_differs_and_leaves_nothing(self, sides, facts, check, name):
         data = bytearray(os.urandom(TWO_LEVELS))
@@ -236,13 +236,15 @@ def test_a_node_whose_children_were_being_deleted_is_not_copied_again(sides):
     assert sides.temporary == []
 
 
-def test_a_part_that_alone_knows_its_check_is_copied_again_where_it_is_gone(sides):
-    """The node that it was composed to has its bytes, but not the digests of S3's parts in it."""
+def test_where_checks_are_too_long_for_a_node_its_parts_stay_and_only_what_is_gone_is_read_again(sides):
+    """Ten digests a part: those of 32 parts have no room in one object's metadata."""
     data = os.urandom(TWO_LEVELS)
-    state = sides.put(data, "MD5")
+    state = sides.put(data, "MD5", their_part=PART // 10)
     with pytest.raises(Crash):
         sides.copy(state, destination=Crashing(sides.destination, "compose", 4))
-    del sides.destination.objects[DestinationName("replica", sides.temporary[0])]
+    assert len(sides.temporary) == 64 + 3, "the last seven parts have room"
+    gone = next(name for name in sides.temporary if name.endswith("/0-000003"))
+    del sides.destination.objects[DestinationName("replica", gone)]
     sides.source.read_bytes = 0
     sides.copy(state)
     assert sides.source.read_bytes == PART
@@ -256,7 +258,7 @@ def test_what_is_no_part_of_ours_under_a_part_s_name_does_no_harm(sides, metadat
     state = sides.put(data)
     sides.copy(state)
     tree = tree_for(state, NAME, sides.plan)
-    junk = DestinationName("replica", tree.name(tree.every_leaf()[1]))
+    junk = DestinationName("replica", tree.name(Node(0, 1)))
     content = b"junk" if "AAAAAAAAAAA=" in metadata.values() else os.urandom(PART)
     sides.destination.put_foreign(junk, content, metadata)
     sides.destination.put_foreign(DestinationName("replica", tree.prefix + "else"), b"junk")

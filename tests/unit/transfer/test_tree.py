@@ -14,6 +14,12 @@ from tests.fakes import InMemorySource
 
 PLAN = Plan(Path.PARTS, PathReason.SIZE, Checksum("CRC64NVME", b"12345678"), 8)
 NAME = DestinationName("replica", "k")
+
+
+def leaves(tree: Tree) -> list[Node]:
+    return [Node(0, index) for index in range(tree.leaves)]
+
+
 TREES = st.builds(
     lambda leaves, part, rest: Tree(leaves * part - rest % part, part, "p/"),
     st.integers(1, 3000),
@@ -26,7 +32,7 @@ TREES = st.builds(
 @given(TREES)
 def test_the_leaves_cover_every_byte_once_and_in_order(tree):
     position = 0
-    for node in tree.every_leaf():
+    for node in leaves(tree):
         assert tree.offset(node) == position
         assert 0 < tree.length(node) <= tree.part_size
         position += tree.length(node)
@@ -62,7 +68,7 @@ def test_names_are_read_back_and_sort_as_the_ranges_do(tree, data):
     node = Node(0, data.draw(st.integers(0, tree.leaves - 1)))
     for node_ in (node, *tree.top()):
         assert tree.node(tree.name(node_)) == node_
-    assert sorted(map(tree.name, tree.every_leaf()[:200])) == [tree.name(node) for node in tree.every_leaf()[:200]]
+    assert sorted(map(tree.name, leaves(tree)[:200])) == [tree.name(node) for node in leaves(tree)[:200]]
 
 
 @pytest.mark.parametrize(
@@ -75,7 +81,7 @@ def test_names_that_no_node_has_are_no_nodes(name):
 @settings(deadline=None)
 @given(TREES, st.data())
 def test_what_is_missing_is_what_no_done_node_covers(tree, data):
-    nodes = [*tree.every_leaf(), *tree.top()]
+    nodes = [*leaves(tree), *tree.top()]
     done = set(data.draw(st.lists(st.sampled_from(nodes))))
     covered = {byte for node in done for byte in (tree.offset(node), tree.offset(node) + tree.length(node) - 1)}
     missing = list(tree.missing(done))
