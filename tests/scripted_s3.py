@@ -1,12 +1,14 @@
 """An S3 whose answers are written down byte for byte: it says exactly what a test scripts."""
 
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -24,7 +26,7 @@ ERROR_TEXT = "the text of S3's error"
 
 @dataclass(frozen=True)
 class Answer:
-    """One HTTP response. It is `cut` after so many bytes of the body: by a clean close, or a reset."""
+    """One HTTP response. It is `cut` by a close or a reset after so many bytes of the body, or not given at all."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
@@ -81,6 +83,7 @@ class ScriptedS3(ThreadingTCPServer):
     count: it leaves the answer in the script."""
 
     daemon_threads = True
+    scheme = "http"
 
     def __init__(self) -> None:
         self.script: list[Answer] = []
@@ -89,16 +92,19 @@ class ScriptedS3(ThreadingTCPServer):
         self.connections = 0
         super().__init__(("127.0.0.1", 0), _Connection)
 
+    def get_request(self):
+        self.connections += 1
+        return super().get_request()
+
     @property
     def url(self) -> str:
-        return "http://{}:{}".format(*self.server_address)
+        return "{}://{}:{}".format(self.scheme, *self.server_address)
 
 
 class _Connection(StreamRequestHandler):
     server: ScriptedS3
 
     def handle(self) -> None:
-        self.server.connections += 1
         while request := self._read():
             answer = self.server.script[0] if self.server.script else error(501, "NotInTheScript")
             if request.is_lean and request.method == "GET" and answer.status >= 300:
@@ -107,6 +113,8 @@ class _Connection(StreamRequestHandler):
             else:
                 self.server.requests.append(request)
                 del self.server.script[:1]
+            if answer.cut == "unanswered":
+                return
             length = len(answer.body) if answer.length is None else answer.length
             fields = {**answer.headers, "Content-Length": str(length)}
             head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
@@ -168,8 +176,14 @@ def read(side: S3Source, state: SourceObject, offset: int = 0, length: int | Non
 
 
 @contextmanager
-def scripted_s3() -> Iterator[ScriptedS3]:
+def scripted_s3(certificate: Path | None = None) -> Iterator[ScriptedS3]:
+    """With a certificate, and its key, by TLS."""
     with ScriptedS3() as server:
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+            server.scheme = "https"
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         yield server
