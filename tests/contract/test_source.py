@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from botocore.exceptions import ClientError
 
 from replicator.adapters.source_by_bucket import SourceByBucket
 from replicator.errors import Permanent, SourceMoved
@@ -205,6 +206,49 @@ def test_state_and_bytes_are_read_at_once(side, size):
     data = os.urandom(size)
     side.put(side.key(), data, headers=ContentHeaders("text/css", "gzip", "inline", "de", "no-cache"))
     assert read_now(side, side.key()) == (side.source.stat(side.key()), data)
+
+
+def put_in_parts(client, bucket: str) -> None:
+    upload = client.create_multipart_upload(Bucket=bucket, Key="k", ChecksumAlgorithm="SHA256")["UploadId"]
+    part = {"Bucket": bucket, "Key": "k", "UploadId": upload, "PartNumber": 1, "ChecksumAlgorithm": "SHA256"}
+    sent = client.upload_part(**part, Body=b"hello")
+    parts = [{"PartNumber": 1, "ETag": sent["ETag"], "ChecksumSHA256": sent["ChecksumSHA256"]}]
+    client.complete_multipart_upload(Bucket=bucket, Key="k", UploadId=upload, MultipartUpload={"Parts": parts})
+
+
+WRITES = {
+    "tags": lambda client, bucket: client.put_object(Bucket=bucket, Key="k", Body=b"hello", Tagging="team=red&b="),
+    "KMS": lambda client, bucket: client.put_object(
+        Bucket=bucket, Key="k", Body=b"hello", ServerSideEncryption="aws:kms", ChecksumAlgorithm="CRC32C"
+    ),
+    "metadata": lambda client, bucket: client.put_object(
+        Bucket=bucket, Key="k", Body=b"hello", Metadata={"city": "Paris"}, Expires="Thu, 01 Dec 2050 16:00:00 GMT"
+    ),
+    "parts": put_in_parts,
+}
+
+
+@pytest.mark.parametrize("versioning", ["Suspended", "Enabled"])
+@pytest.mark.parametrize("write", WRITES)
+def test_the_state_is_the_same_with_the_bytes_and_without(s3_url, write, versioning):
+    """The protocol compares the two."""
+    client, bucket = s3_client(s3_url), f"contract-{uuid.uuid4()}"
+    client.create_bucket(Bucket=bucket)
+    client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": versioning})
+    try:
+        WRITES[write](client, bucket)
+    except ClientError as refused:
+        pytest.skip(f"this S3 cannot do it: {refused}")
+    source, key = s3_source(s3_url), SourceKey(bucket, "k")
+    by_sdk = source.stat(key)
+    assert (by_sdk.version_id is not None) == (versioning == "Enabled")
+    assert bool(by_sdk.tags) == (write == "tags")
+    assert source.stat(key) == by_sdk
+    for side in (source, s3_source(s3_url)):
+        with side.read(key) as (state, body):
+            assert (state, everything(body, state.size)) == (by_sdk, b"hello")
+        with side.open(by_sdk, 1, 3) as body:
+            assert everything(body, 3) == b"ell"
 
 
 def test_of_an_absent_object_there_is_nothing_to_read(side):
