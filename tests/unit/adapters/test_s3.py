@@ -185,7 +185,9 @@ PARTS_ETAG = f'"{MD5}-3"'
     ],
 )
 def test_the_checksum_is_one_over_the_whole_object(s3, source, headers, checksum):
-    assert stat(s3, source, **headers).checksum == checksum
+    state = stat(s3, source, **headers)
+    assert state.checksum == checksum
+    assert not (state.checksum and state.parts_checksum)
 
 
 # --- Tags -------------------------------------------------------------------------------------------------------------

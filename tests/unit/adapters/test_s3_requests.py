@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -9,12 +10,13 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
+import urllib3
 from botocore.awsrequest import AWSResponse
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from replicator.adapters.s3 import S3Source, connect
+from replicator.adapters.s3 import READ_TIMEOUT, S3Source, connect
 from replicator.errors import Permanent, Transient
 from replicator.model import SourceKey
 from replicator.reasons import Reason
@@ -282,6 +284,17 @@ def test_a_server_that_stays_down_is_transient(s3, lean):
     assert down.value.reason is Reason.SOURCE_UNAVAILABLE
 
 
+def test_without_credentials_each_request_says_so(s3, connected, monkeypatch):
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    source = connected()
+    for _ in range(2):
+        with pytest.raises(Transient) as none:
+            source.stat(KEY)
+        assert none.value.reason is Reason.CREDENTIALS_UNAVAILABLE
+    assert s3.requests == []
+
+
 # --- Connections ------------------------------------------------------------------------------------------------------
 
 
@@ -310,15 +323,25 @@ def test_connections_are_used_again_when_all_was_read(s3, lean, connections):
     assert connections() == 0
 
 
+def test_bytes_go_from_the_socket_into_the_buffer(s3, lean, monkeypatch):
+    """Not by way of urllib3's `read`, as in its own `readinto`."""
+    monkeypatch.setattr(urllib3.HTTPResponse, "read", lambda *args, **kwargs: pytest.fail("it was copied"))
+    s3.script.append(found(b"hello"))
+    assert content(lean) == b"hello"
+
+
 def test_a_connection_with_bytes_that_nobody_wants_is_closed_not_drained(s3, lean, connections):
     size = 50_000_000
     s3.script += [found(b"hello", length=size), found(b"hello", length=size), found(length=5)]
+    started = time.monotonic()
     with lean.read(KEY) as (state, _):
         assert state.size == size
     with lean.open(pinned(size=size)) as body:
         assert body.readinto(memoryview(bytearray(3))) == 3
     lean.stat(KEY)
     assert connections() == 2
+    # The server sends no more than that: whoever drains the answer waits for what never comes.
+    assert time.monotonic() - started < READ_TIMEOUT
 
 
 @pytest.mark.parametrize("threads", [3, 12])
