@@ -105,7 +105,8 @@ class SourceObject:
 
     `version_id` is `None` where the bucket has no versions; S3's literal "null" version counts as none.
     `checksum` is one that covers the whole object and that we can compute, or `None`; `md5` is known of some objects
-    beside it.
+    beside it. `parts_checksum` is known of objects without one: it covers the checksums of the parts that the object
+    was uploaded in, whose sizes are another question (`Source.checksum`).
     `last_modified` has S3's resolution of one second. `not_held` names what is not in these values, since it cannot be
     read or is not carried; more may find no room in Cloud Storage (`fidelity.not_held`).
     """
@@ -118,6 +119,7 @@ class SourceObject:
     headers: ContentHeaders = ContentHeaders()
     metadata: Mapping[str, str] = field(default_factory=dict)
     checksum: Checksum | None = None
+    parts_checksum: Checksum | None = None
     md5: bytes | None = None
     storage_class: str = "STANDARD"
     archived: bool = False

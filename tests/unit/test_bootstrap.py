@@ -409,6 +409,7 @@ def built(monkeypatch):
         return AwsKeys(role_arn, "s", "t")
 
     monkeypatch.setattr(s3, "connect", connect_s3)
+    monkeypatch.setattr(s3, "LeanRequests", lambda client: None)
     monkeypatch.setattr(secrets, "connect", lambda credentials: None)
     monkeypatch.setattr(secrets, "read", read)
     monkeypatch.setattr(sts, "connect", connect_sts)
