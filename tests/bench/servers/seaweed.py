@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from urllib.error import URLError
+from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
 
 from replicator.dev.clients import AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY
@@ -30,19 +30,20 @@ def seaweed(folder: Path) -> Iterator[str]:
     identity = {"name": "bench", "credentials": [keys], "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
     config.write_text(json.dumps({"identities": [identity]}))
     (folder / "volumes").mkdir()
-    ports = _free_ports(2 * len(SERVICES))
+    ports = dict(zip(SERVICES, _free_ports(len(SERVICES)), strict=True))
+    grpc_ports = dict(zip(SERVICES, _free_ports(len(SERVICES)), strict=True))
     command = [weed, "server", "-s3", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-s3.config={config}"]
     command += [f"-dir={folder / 'volumes'}", f"-volume.max={VOLUMES}", f"-master.volumeSizeLimitMB={VOLUME_MIB}"]
     command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
     for service in SERVICES:
-        command += [f"-{service}.port={ports.pop()}", f"-{service}.port.grpc={ports.pop()}"]
-    url = f"http://127.0.0.1:{command[-8].partition('=')[2]}"
+        command += [f"-{service}.port={ports[service]}", f"-{service}.port.grpc={grpc_ports[service]}"]
+    url = f"http://127.0.0.1:{ports['s3']}"
     with (folder / "seaweed.log").open("wb") as log:
         process = subprocess.Popen(
             command, env=places.base_environment(), cwd=folder, stdout=log, stderr=log, start_new_session=True
         )
     try:
-        _wait_for(url, process)
+        _wait_for(url, process, folder / "seaweed.log")
         yield url
     finally:
         process.terminate()
@@ -60,7 +61,7 @@ def _free_ports(count: int) -> list[int]:
         return [bound.getsockname()[1] for bound in sockets]
 
 
-def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     """Until S3 answers; that it refuses an unsigned request is an answer."""
     opener = build_opener(ProxyHandler({}))
     deadline = time.monotonic() + STARTING_SECONDS
@@ -68,11 +69,9 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
         try:
             opener.open(url, timeout=1).close()
             return
-        except URLError as error:
-            if getattr(error, "code", None) == 403:
-                error.close()  # type: ignore[attr-defined]
-                return
+        except HTTPError as refused:
+            refused.close()
+            return
         except OSError:
-            pass
-        time.sleep(0.1)
-    raise SystemExit(f"SeaweedFS does not answer; its log is {'gone' if process.poll() is None else 'short'}")
+            time.sleep(0.1)
+    raise SystemExit(f"SeaweedFS does not answer:\n{log.read_text(errors='replace')[-2000:]}")
