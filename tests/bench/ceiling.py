@@ -3,7 +3,6 @@
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from threading import Barrier, Thread
@@ -11,25 +10,14 @@ from threading import Barrier, Thread
 from tests.bench import places, plain
 from tests.bench.child import Child
 from tests.bench.network import link_to, url_of
+from tests.bench.results import LinkRates
 
 MIB = 1024**2
 PINGS = 20
 CONNECTIONS = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Ceiling:
-    """Rates in MiB/s: of one connection in each direction, and of a client that moves bytes from one side to the other
-    through both links over many connections, and does nothing else. `cpu` is seconds per GiB of one link."""
-
-    round_trip: float
-    down: float
-    up: float
-    through: float
-    cpu: float
-
-
-def measured(folder: Path, amount: int) -> Ceiling:
+def measured(folder: Path, amount: int) -> LinkRates:
     """`amount` is the bytes that each connection moves."""
     command = [places.PYTHON, "-m", "tests.bench.plain"]
     with Child(command, places.base_environment(), folder / "plain.log") as servers:
@@ -41,7 +29,7 @@ def measured(folder: Path, amount: int) -> Ceiling:
             cpu = (near.ask()["cpu"] - before) / (CONNECTIONS * amount / 1024**3)
             down = _rate(lambda barrier: _download(source, amount, barrier), 1, amount)
             up = _rate(lambda barrier: _upload(sink, amount, barrier), 1, amount)
-            return Ceiling(_ping(source), down, up, through, cpu)
+            return LinkRates(_ping(source), down, up, through, cpu)
 
 
 def _rate(move: Callable[[Barrier], None], connections: int, amount: int) -> float:

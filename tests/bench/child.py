@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -60,10 +61,8 @@ class Child:
         """May be repeated."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        try:
+        with suppress(OSError):  # it was gone before it took the last line
             self._process.stdin.close()
-        except OSError:
-            pass  # it was gone before it took the last line
         try:
             self._process.wait(ENDING_SECONDS)
         except subprocess.TimeoutExpired:

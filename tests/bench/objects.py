@@ -5,7 +5,7 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from awscrt.checksums import combine_crc32c, crc32c
 
@@ -43,10 +43,6 @@ class Source:
         with ThreadPoolExecutor(UPLOADS_AT_ONCE) as pool:
             return dict(zip(objects, pool.map(self._put, objects, objects.values()), strict=True))
 
-    def remove(self, keys: Mapping[str, object]) -> None:
-        for key in keys:
-            self._client.delete_object(Bucket=SOURCE_BUCKET, Key=key)
-
     def stored(self, key: str) -> str:
         """Which checksum S3 has stored, in S3's words."""
         head = self._client.head_object(Bucket=SOURCE_BUCKET, Key=key, ChecksumMode="ENABLED")
@@ -62,7 +58,7 @@ class Source:
         return Content(size, _text(crc32c(data)))
 
     def _put_in_parts(self, key: str, size: int) -> Content:
-        target = {"Bucket": SOURCE_BUCKET, "Key": key}
+        target: Any = {"Bucket": SOURCE_BUCKET, "Key": key}
         upload = self._client.create_multipart_upload(
             **target, ChecksumAlgorithm="CRC64NVME", ChecksumType="FULL_OBJECT"
         )

@@ -75,4 +75,4 @@ def works(*, quick: bool) -> dict[str, Work]:
 
 WARM_UP_KEY = "warm-up"
 WARM_UP_SIZE = 1000
-"""An object that each way copies before the clock starts: its process is up, its clients are built, its code is read."""
+"""Each way copies this object before the clock starts: then its clients are built and its code is read."""

@@ -1,6 +1,6 @@
 """Runs commands, and says how much memory the largest of their processes had.
 
-    python -m tests.bench.drivers.command
+python -m tests.bench.drivers.command
 """
 
 import os

@@ -1,6 +1,6 @@
 """The project's engine alone, as the service builds it, without the service around it.
 
-    python -m tests.bench.drivers.engine BUCKET CONCURRENCY
+python -m tests.bench.drivers.engine BUCKET CONCURRENCY
 """
 
 import sys

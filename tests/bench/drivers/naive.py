@@ -1,6 +1,6 @@
 """The ways that come to mind first, with boto3 and google-cloud-storage as they are.
 
-    python -m tests.bench.drivers.naive WAY S3_URL STORAGE_URL SOURCE_BUCKET DESTINATION_BUCKET CONCURRENCY
+python -m tests.bench.drivers.naive WAY S3_URL STORAGE_URL SOURCE_BUCKET DESTINATION_BUCKET CONCURRENCY
 """
 
 import shutil
@@ -29,9 +29,7 @@ def main() -> None:
     session = requests.Session()
     session.trust_env = False
     session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=int(concurrency)))
-    client = storage.Client(
-        "local", AnonymousCredentials(), session, client_options={"api_endpoint": storage_url}
-    )
+    client = storage.Client("local", AnonymousCredentials(), session, client_options={"api_endpoint": storage_url})
     bucket = client.bucket(destination_bucket)
 
     def upload_from_file(key: str) -> None:

@@ -1,8 +1,9 @@
 """obstore: what it reads from S3 as a stream goes to Cloud Storage in parts. Runs in the peers' environment.
 
-    python -m tests.bench.drivers.obstore_stream S3_URL STORAGE_XML_URL SOURCE_BUCKET DESTINATION_BUCKET
+python -m tests.bench.drivers.obstore_stream S3_URL STORAGE_XML_URL SOURCE_BUCKET DESTINATION_BUCKET
 """
 
+import asyncio
 import json
 import os
 import sys
@@ -23,12 +24,11 @@ if __name__ == "__main__":
         client_options={"allow_http": True},
     )
     # It takes another address for Cloud Storage from a service account's key alone.
-    key = {"gcs_base_url": storage_url, "disable_oauth": True, "client_email": "", "private_key": "", "private_key_id": ""}
-    destination = GCSStore(
-        destination_bucket, service_account_key=json.dumps(key), client_options={"allow_http": True}
-    )
+    nobody = {"client_email": "", "private_key": "", "private_key_id": ""}
+    key = {"gcs_base_url": storage_url, "disable_oauth": True, **nobody}
+    destination = GCSStore(destination_bucket, service_account_key=json.dumps(key), client_options={"allow_http": True})
 
-    def copy(name: str) -> None:
-        obstore.put(destination, name, obstore.get(source, name).stream())
+    async def stream(name: str) -> None:
+        await obstore.put_async(destination, name, await obstore.get_async(source, name))
 
-    serve(copy)
+    serve(lambda name: asyncio.run(stream(name)))

@@ -8,6 +8,7 @@ https://cloud.google.com/storage/docs/xml-api/post-object-multipart
 import json
 import sys
 from dataclasses import dataclass, field
+from functools import reduce
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 from typing import NamedTuple
@@ -26,9 +27,8 @@ class Bytes(NamedTuple):
     size: int = 0
     crc32c: int = 0
 
-    def __add__(self, other: tuple[int, ...]) -> "Bytes":
-        size, crc = other
-        return Bytes(self.size + size, combine_crc32c(self.crc32c, crc, size))
+    def followed_by(self, other: "Bytes") -> "Bytes":
+        return Bytes(self.size + other.size, combine_crc32c(self.crc32c, other.crc32c, other.size))
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Held:
     def complete(self, name: str, upload: str) -> None:
         with self.lock:
             parts = self.uploads[upload]
-            self.objects[name] = sum((parts[number] for number in sorted(parts)), Bytes())
+            self.objects[name] = reduce(Bytes.followed_by, (parts[number] for number in sorted(parts)), Bytes())
 
 
 class Connection(BaseHTTPRequestHandler):

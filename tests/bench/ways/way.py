@@ -52,8 +52,13 @@ class Started(Protocol):
 class Way(Protocol):
     """One way of copying objects from S3 to Cloud Storage."""
 
-    name: str
-    title: str
+    @property
+    def name(self) -> str:
+        """For the command line and the results."""
+
+    @property
+    def title(self) -> str:
+        """For people."""
 
     def missing(self) -> str | None:
         """What has to be installed first, or `None`."""
