@@ -28,7 +28,7 @@ def build_engine(settings: EngineSettings, concurrency: int, progress: Progress 
     rules, identity = load_rules(settings), google_identity(settings)
     source = build_source(settings, rules, identity, pool_size)
     credentials = None if settings.storage_emulator_host else identity.credentials(gcs.SCOPE)
-    destination = gcs.GcsDestination(gcs.connect(credentials, pool_size), pool_size)
+    destination = gcs.GcsDestination(gcs.connect(credentials, pool_size))
     transfer = Transfer(source, destination, settings.chunk_size, progress or Unwatched(), Semaphore(concurrency))
     retry = RetryPolicy(settings.max_retries, settings.retry_delay, settings.retry_backoff)
     return Engine(rules, Reconciler(source, destination, transfer, rules), retry, settings.deadline_seconds)

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from replicator.adapters import gcs
+from replicator.adapters import gcs_requests
 from replicator.dev.cloud_storage import Answer, Fault, Garble, LoseAnswer, PersistAtMost, Reset, Stall
 from replicator.reasons import Reason
 from tests.service.conftest import SOURCE, Service
@@ -118,7 +118,7 @@ def test_a_garbled_answer_to_an_insert_is_a_clean_failure_or_a_right_object(serv
 
 
 def test_a_destination_that_is_down_asks_for_redelivery_and_says_when(service, monkeypatch):
-    monkeypatch.setattr(gcs, "RETRY", gcs.RETRY.with_timeout(0.2))
+    monkeypatch.setattr(gcs_requests, "RETRY", gcs_requests.RETRY.with_timeout(0.2))
     service.put("k", b"hello")
     service.storage.stop()
     response = service.replicate("k")

@@ -326,7 +326,7 @@ def test_the_engine_is_what_the_settings_say(monkeypatch):
 def test_emulators_take_no_credentials(monkeypatch):
     environment(monkeypatch, {**REPLICATE, "STORAGE_EMULATOR_HOST": "http://127.0.0.1:1"})
     engine = bootstrap.build_engine(ReplicateSettings.load(), 1)
-    assert isinstance(engine.reconciler.destination._client._credentials, AnonymousCredentials)
+    assert isinstance(engine.reconciler.destination._api.credentials, AnonymousCredentials)
     environment(monkeypatch, INGEST)
     bootstrap.build_publisher(IngestSettings.load())
 
@@ -336,7 +336,7 @@ def test_every_google_client_uses_the_key_that_is_given(monkeypatch, tmp_path):
     environment(monkeypatch, {**REPLICATE, "AWS_CREDENTIALS_SECRET": SECRET, "GCP_SA_KEY": service_account_key()})
     given = {}
     monkeypatch.setattr("replicator.adapters.gcs.connect", lambda credentials, _: given.setdefault("gcs", credentials))
-    monkeypatch.setattr("replicator.adapters.gcs.GcsDestination", lambda client, _: client)
+    monkeypatch.setattr("replicator.adapters.gcs.GcsDestination", lambda api: api)
     monkeypatch.setattr("replicator.adapters.secrets.connect", lambda credentials: given.setdefault("s", credentials))
     monkeypatch.setattr("replicator.adapters.pubsub.connect", lambda credentials: given.setdefault("p", credentials))
     bootstrap.build_engine(ReplicateSettings.load(), 1)

@@ -31,9 +31,9 @@ def split(headers: Message, body: memoryview) -> Parts:
     if not isinstance(data, bytes | bytearray | mmap):
         raise TypeError("the body must be a view of something that can be searched")
     delimiter = b"--" + boundary.encode()
-    first = data.find(delimiter)
-    second = data.find(b"\n" + delimiter, first + len(delimiter))
-    end = data.rfind(b"\n" + delimiter + b"--")
+    first = data.find(delimiter, 0, len(body))
+    second = data.find(b"\n" + delimiter, first + len(delimiter), len(body))
+    end = data.rfind(b"\n" + delimiter + b"--", 0, len(body))
     if first < 0 or second < 0 or end <= second:
         raise invalid("The multipart body does not have two parts")
     if data[end - 1 : end] == b"\r":
