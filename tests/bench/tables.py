@@ -48,7 +48,7 @@ def group_table(group: Group, titles: Mapping[str, str]) -> str:
             used = [sample.cpu_seconds * (GIB / group.bytes if by_bytes else 1000 / group.objects) for sample in taken]
             yield [
                 titles[way],
-                f"{seconds.median:.2f} ({seconds.low:.2f}–{seconds.high:.2f})",
+                f"{seconds.median:.2f} ({seconds.low:.2f} to {seconds.high:.2f})",
                 f"{work / seconds.median:,.0f}",
                 f"{_of(used).median:.2f}",
                 _memory(taken),
@@ -125,7 +125,7 @@ def _verdict(goal: Goal, measured: Spread | None) -> str:
 def _spread(values: Spread, unit: str, digits: int = 2) -> str:
     if values.low == values.high:
         return f"{_number(values.median, digits)}{unit}"
-    ends = "–".join(_number(value, digits) for value in (values.low, values.high))
+    ends = " to ".join(_number(value, digits) for value in (values.low, values.high))
     return f"{_number(values.median, digits)}{unit} ({ends})"
 
 

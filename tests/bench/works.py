@@ -28,6 +28,10 @@ class Work:
         return tuple(f"{self.name}/{number:05}" for number in range(len(self.sizes)))
 
 
+def _size(count: int) -> str:
+    return f"{count // GIB} GiB" if count >= GIB else f"{count // MIB} MiB"
+
+
 OURS = ("ours", "ours-stream", "ours-http", "ours-http-stream")
 PEERS = ("rclone", "gcloud", "obstore")
 NAIVE = ("upload-from-file", "blob-open", "read-all")
@@ -43,10 +47,10 @@ def works(*, quick: bool) -> dict[str, Work]:
     mixed = (16 * KIB, MIB, 12 * MIB) if quick else MIXED
     every = (*OURS, *PEERS, *NAIVE)
     listed = [
-        Work("one-1gib", "one object of 1 GiB", (large,), {LOOPBACK: 1, DISTANT: 1}, every, {}),
+        Work("one-1gib", f"one object of {_size(large)}", (large,), {LOOPBACK: 1, DISTANT: 1}, every, {}),
         Work(
             "eight-1gib",
-            "eight objects of 1 GiB at once",
+            f"eight objects of {_size(large)}",
             (large,) * 8,
             {LOOPBACK: 8, DISTANT: 8},
             ("ours", "ours-http", *SERIAL, "rclone", "obstore"),

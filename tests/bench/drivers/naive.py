@@ -29,7 +29,8 @@ def main() -> None:
     session = requests.Session()
     session.trust_env = False
     session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=int(concurrency)))
-    client = storage.Client("local", AnonymousCredentials(), session, client_options={"api_endpoint": storage_url})
+    nobody = AnonymousCredentials()  # type: ignore[no-untyped-call]
+    client = storage.Client("local", nobody, session, client_options={"api_endpoint": storage_url})
     bucket = client.bucket(destination_bucket)
 
     def upload_from_file(key: str) -> None:

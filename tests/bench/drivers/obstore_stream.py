@@ -8,8 +8,8 @@ import json
 import os
 import sys
 
-import obstore
-from obstore.store import GCSStore, S3Store
+import obstore  # type: ignore[import-not-found]
+from obstore.store import GCSStore, S3Store  # type: ignore[import-not-found]
 
 from tests.bench.drivers.copying import serve
 

@@ -46,12 +46,8 @@ def seaweed(folder: Path) -> Iterator[str]:
         _wait_for(url, process, folder / "seaweed.log")
         yield url
     finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.kill()  # it would tidy up first what is thrown away
+        process.wait()
 
 
 def _free_ports(count: int) -> list[int]:

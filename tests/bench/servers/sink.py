@@ -1,4 +1,4 @@
-"""The embedded Cloud Storage server in a process of its own. It computes each object's CRC32C, and forgets its bytes."""
+"""The embedded Cloud Storage server in a process of its own. It computes CRC32C, and keeps no bytes."""
 
 import sys
 

@@ -2,12 +2,13 @@
 
 import http.client
 import json
+import os
 import queue
+import signal
 import threading
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
@@ -71,20 +72,28 @@ class Door:
 
 @contextmanager
 def service(task: Task, configuration: Mapping[str, str]) -> Iterator[Service]:
-    """The service, alive. Raises `RuntimeError`, with its last words, when it ended by itself."""
-    last_words: deque[str] = deque(maxlen=10)
-    ended: list[str] = []
+    """The service, alive. Raises `RuntimeError`, with its last words, when it does not come to life."""
+    last_words: list[str] = []
+    ended = threading.Event()
+
+    def die(why: str) -> None:
+        last_words.append(why)
+        ended.set()
+
     environment = task.environment(**configuration, AUTH="none", HOST="127.0.0.1", MAX_RETRIES="0")
     with bind(0) as bound:
-        running = Service("replicate", bound, environment, lambda fields: None, last_words.append, ended.append)
+        running = Service("replicate", bound, environment, lambda fields: None, lambda line: None, die)
         try:
             running.start(task.folder)
-            running.wait_until_healthy(threading.Event())
+            running.wait_until_healthy(ended)
+            if ended.is_set():
+                raise RuntimeError(last_words[0])
             yield running
         finally:
+            running.tell_to_end()
+            with suppress(RuntimeError, ProcessLookupError):  # it was not started, or is gone
+                os.killpg(running.process_id, signal.SIGKILL)  # nothing is under way that it should wait for
             running.stop()
-    if ended:
-        raise RuntimeError(ended[0])
 
 
 class _Called:
