@@ -4,11 +4,13 @@ import random
 import socket
 import time
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
 
 from tests.bench import places, plain
 from tests.bench.child import Child, ChildError
+from tests.bench.link import Buffers, Flow, Loop
 from tests.bench.turns import Turn, in_sequence
 
 DELAY = 0.02
@@ -126,6 +128,31 @@ def test_a_reset_is_passed_on(link_to, peers):
         client.settimeout(20)
         with pytest.raises(ConnectionResetError):
             client.recv(10)
+
+
+class Reluctant:
+    """A socket that takes three bytes at a time, and every other time none."""
+
+    def __init__(self) -> None:
+        self.taken, self._willing = b"", False
+
+    def send(self, data: memoryview) -> int:
+        self._willing = not self._willing
+        if not self._willing:
+            raise BlockingIOError
+        self.taken += data[:3]
+        return len(data[:3])
+
+
+def test_what_a_socket_does_not_take_at_once_is_sent_later():
+    sink = Reluctant()
+    around = SimpleNamespace(loop=Loop(), buffers=Buffers(), delay=0, window=WINDOW)
+    flow = Flow(around, SimpleNamespace(watch=lambda: None), None, sink)
+    for piece in (b"some bytes", b" and more"):
+        flow.arrive((memoryview(piece), None))
+    while flow.wants_to_write:
+        flow.write(now=0)
+    assert sink.taken == b"some bytes and more"
 
 
 def test_a_process_that_refuses_says_why(tmp_path):
