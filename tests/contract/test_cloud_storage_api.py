@@ -194,6 +194,7 @@ class TestUploads:
 
     def test_a_boundary_may_be_quoted(self, gcs: Endpoint) -> None:
         assert gcs.multipart(gcs.name(), DATA, boundary='"=== =="').status_code == 200
+        assert gcs.multipart(gcs.name(), DATA, boundary="'===='").status_code == 200
         assert gcs.media(gcs.name()).content == DATA
 
     @pytest.mark.parametrize("data", [b"\r\n", b"\n", b"--b", b"\r\n\r\n--b \r\n", b"\r\n--"], ids=repr)

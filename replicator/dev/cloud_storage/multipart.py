@@ -30,6 +30,8 @@ def split(headers: Message, body: memoryview) -> Parts:
     data = body.obj
     if not isinstance(data, bytes | bytearray | mmap):
         raise TypeError("the body must be a view of something that can be searched")
+    if data.find(f"--{boundary}".encode(), 0, len(body)) < 0:
+        boundary = boundary.strip("'")  # gcloud quotes like this, which RFC 2045 does not know
     delimiter = b"--" + boundary.encode()
     first = data.find(delimiter, 0, len(body))
     second = data.find(b"\n" + delimiter, first + len(delimiter), len(body))
