@@ -10,6 +10,7 @@ from werkzeug.wrappers import Request
 
 from replicator.engine import Engine, RetryPolicy
 from replicator.model import DestinationName, SourceKey
+from replicator.ports import Publisher
 from replicator.reconcile import Reconciler
 from replicator.rules import Deletes, Foreign, Rule, RuleSet
 from replicator.transfer import Transfer
@@ -74,7 +75,7 @@ class Service:
     `errors` is what comes to pass first, by the URI of a destination. It has no topic, unless it is given a publisher.
     """
 
-    def __init__(self, publisher: FakePublisher | None = None) -> None:
+    def __init__(self, publisher: Publisher | None = None) -> None:
         self.errors: dict[str, list[Exception]] = {}
         self.publisher = publisher
         self.source = FailingSource("source")
