@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from replicator import __version__, cli
-from replicator.cli import processes, text
+from replicator.cli import interruption, processes, text
 from replicator.engine import Engine, RetryPolicy
 from replicator.errors import Permanent, Transient, Unfinished
 from replicator.model import DestinationName, Outcome, Result, SourceKey
@@ -245,7 +245,8 @@ def test_an_unfinished_copy_is_resumed_with_new_time_and_printed_once(run, monke
     assert [round(seconds / 3600) for seconds in remaining] == [7 * 24] * 4
 
 
-def test_an_unfinished_copy_can_be_interrupted(run):
+def test_an_unfinished_copy_can_be_interrupted(run, monkeypatch):
+    monkeypatch.setattr(interruption, "GRACE", 60)
     run.source.put(KEY, b"hello")
     remaining = unfinished_first(run, 10**9)
     engine = run.engine
@@ -258,7 +259,7 @@ def test_an_unfinished_copy_can_be_interrupted(run):
             if len(remaining) == 2:
                 signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
                 while deadline.remaining > 0:
-                    pass
+                    threading.Event().wait(0.001)
             return reconcile(key, assignment, deadline, trail)
 
         built.reconciler.reconcile = press
