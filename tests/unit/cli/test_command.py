@@ -14,6 +14,7 @@ import pytest
 
 from replicator import __version__, cli
 from replicator.cli import interruption, processes, text
+from replicator.cli.documents import error_document
 from replicator.engine import Engine, RetryPolicy
 from replicator.errors import Permanent, Transient, Unfinished
 from replicator.model import DestinationName, Outcome, Result, SourceKey
@@ -269,6 +270,12 @@ def test_an_unfinished_copy_can_be_interrupted(run, monkeypatch):
     code, out, err = run("copy", "s3://source/k")
     assert (code, out, err.strip()) == (130, "", "Interrupted; no half-written object is visible.")
     assert len(remaining) == 3
+
+
+def test_an_unfinished_copy_is_nothing_permanent():
+    document = error_document(KEY, Unfinished(5, 10))
+    assert (document["reason"], document["permanent"]) == ("unfinished", False)
+    assert document["detail"].endswith("(5 of 10 bytes)")
 
 
 def test_the_path_is_said_with_what_decided_it_where_that_is_not_the_size():
