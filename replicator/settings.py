@@ -17,6 +17,8 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, Setting
 from replicator.rules import Deletes, Foreign, Rule, RuleSet, SourceAccess
 from replicator.rules.fields import DestinationBucket, Role, Secret, SourceBucket
 
+Topic = Annotated[str, Field(pattern="^projects/[^/]+/topics/[^/]+$")]
+
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 MIN_SECRET_LENGTH = 16
 MIN_MEMORY_BUDGET = 32 * 1024**2
@@ -147,6 +149,9 @@ class ServerSettings(Settings):
     concurrency: int = Field(
         80, ge=1, le=1000, description="Requests served at once; deploy with the same `--concurrency`."
     )
+    pubsub_emulator_host: str | None = Field(
+        None, description="Google's own variable: a Pub/Sub server for tests, which takes no credentials."
+    )
 
 
 class EngineSettings(Settings):
@@ -272,6 +277,11 @@ class ReplicateSettings(ServerSettings, EngineSettings):
     auth: Auth | None = Field(
         None, description="Who checks callers. `iam`: Cloud Run. `none`: nobody, which takes a loopback `HOST`."
     )
+    pubsub_topic: Topic | None = Field(
+        None,
+        description="The topic of the events: a copy that one request cannot finish is handed over to a message there. "
+        "Unset, it is resumed when the event is delivered again, which uses up delivery attempts.",
+    )
 
     @model_validator(mode="after")
     def _never_open_by_accident(self) -> Self:
@@ -288,12 +298,7 @@ class IngestSettings(ServerSettings):
     ingest_secrets: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         description="Secrets that `X-Ingest-Secret` may hold, separated by commas: two during a rotation."
     )
-    pubsub_topic: str = Field(
-        pattern="^projects/[^/]+/topics/[^/]+$", description="The topic that events are published to."
-    )
-    pubsub_emulator_host: str | None = Field(
-        None, description="Google's own variable: a Pub/Sub server for tests, which takes no credentials."
-    )
+    pubsub_topic: Topic = Field(description="The topic that events are published to.")
 
     @field_validator("ingest_secrets", mode="before")
     @classmethod

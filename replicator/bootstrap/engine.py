@@ -9,7 +9,7 @@ from replicator.bootstrap.source import build_source
 from replicator.engine import Engine, RetryPolicy
 from replicator.ports import Progress, Publisher
 from replicator.reconcile import Reconciler
-from replicator.settings import MIN_MEMORY_BUDGET, EngineSettings, IngestSettings, load_env_file
+from replicator.settings import MIN_MEMORY_BUDGET, EngineSettings, ServerSettings, load_env_file
 from replicator.transfer import Memory, Transfer, Unwatched, parts_at_once
 
 COMMAND_LINE_CONCURRENCY = 16
@@ -50,10 +50,10 @@ def command_line_engine(progress: Progress | None) -> Engine:
     return build_engine(EngineSettings.load(), COMMAND_LINE_CONCURRENCY, progress)
 
 
-def build_publisher(settings: IngestSettings) -> Publisher:
+def build_publisher(settings: ServerSettings, topic: str) -> Publisher:
     """The publisher on the real Pub/Sub, or on the emulator that `PUBSUB_EMULATOR_HOST` names."""
     from replicator.adapters import pubsub  # noqa: PLC0415
 
     emulated = settings.pubsub_emulator_host is not None
     credentials = None if emulated else google_identity(settings).credentials(CLOUD_PLATFORM)
-    return pubsub.PubsubPublisher(pubsub.connect(credentials), settings.pubsub_topic)
+    return pubsub.PubsubPublisher(pubsub.connect(credentials), topic)

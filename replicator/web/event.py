@@ -1,0 +1,107 @@
+"""The event door: follows a message, and hands what does not fit into one request over to fresh messages."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from werkzeug.wrappers import Response
+
+from replicator.errors import ReplicationError, Unfinished, unexpected
+from replicator.events import encode, message_attributes, parse_document
+from replicator.model import Change, Failure, IgnoredEvent
+from replicator.ports import Publisher
+from replicator.reasons import Reason
+from replicator.telemetry import Occasion, describe_request, log_error, log_failure, log_handed_over, log_ignored
+from replicator.web.answers import acknowledged, error_answer, error_status
+from replicator.web.calls import Calls, log_result
+
+SHORT_OF_TIME = frozenset({Reason.UNFINISHED, Reason.OUT_OF_TIME})
+"""What a request with more time might have come to the end of."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """A destination for which time was short."""
+
+    failure: Failure
+    change: Change
+    seconds: float
+
+    @property
+    def occasion(self) -> Occasion:
+        return Occasion("event", self.change)
+
+
+class EventDoor:
+    """Pub/Sub push, Eventarc, or whoever else posts an event.
+
+    A large copy takes more requests than one. Each goes on where the one before it stopped; if redelivery were what
+    brings them, the copy would use up the attempts after which Pub/Sub gives a message up. So a fresh message is
+    published for each change that is not done with, and then the old one is acknowledged: between the two the work is
+    held twice, never not at all.
+
+    That is done only if some copy got ahead in this request, and nothing else went wrong: a change that gets nowhere
+    reaches the dead-letter topic, and what is delivered again anyway is not published as well.
+    """
+
+    def __init__(self, calls: Calls, publisher: Callable[[], Publisher] | None) -> None:
+        self._calls, self._publisher = calls, publisher
+
+    def follow(self, document: object) -> Response:
+        """Acknowledges when everything the message asks for is done, needs nothing, or is handed over."""
+        describe_request(message_id=_message_id(document), delivery_attempt=_delivery_attempt(document))
+        deadline = self._calls.new_deadline()
+        errors: list[ReplicationError] = []
+        left: list[_Left] = []
+        for notice in parse_document(document):
+            if isinstance(notice, IgnoredEvent):
+                log_ignored(notice, Occasion("event"))
+                continue
+            called = self._calls.attempt(notice.source, deadline)
+            for result in called.results:
+                if isinstance(result, Failure) and result.error.reason in SHORT_OF_TIME:
+                    left.append(_Left(result, notice, called.seconds))
+                    continue
+                log_result(result, Occasion("event", notice), called.seconds)
+                if isinstance(result, Failure):
+                    errors.append(result.error)
+        if self._publisher and not errors and any(isinstance(one.failure.error, Unfinished) for one in left):
+            try:
+                _hand_over(left, self._publisher)
+            except ReplicationError as error:
+                log_error(error, Occasion("event"))
+                errors.append(error)
+            else:
+                return acknowledged()
+        for one in left:
+            log_failure(one.failure, one.occasion, one.seconds)
+            errors.append(one.failure.error)
+        # The status matters to people only: whatever it is, Pub/Sub delivers the message as a whole again.
+        return error_answer(max(errors, key=error_status)) if errors else acknowledged()
+
+
+def _hand_over(left: Sequence[_Left], publisher: Callable[[], Publisher]) -> None:
+    """Returns when Pub/Sub has a message for each change, of all its destinations. Raises `Transient` if it may not."""
+    try:
+        message_ids = {
+            change: publisher().publish(encode(change), message_attributes(change))
+            for change in dict.fromkeys(one.change for one in left)
+        }
+    except ReplicationError:
+        raise
+    except Exception as error:  # a publisher that cannot be built, for want of credentials perhaps
+        raise unexpected(error) from error
+    for one in left:
+        log_handed_over(one.failure, one.occasion, one.seconds, message_ids[one.change])
+
+
+def _message_id(document: object) -> str | None:
+    """Pub/Sub's id of this message, if it looks like one."""
+    message = document.get("message") if isinstance(document, Mapping) else None
+    given = message.get("messageId") if isinstance(message, Mapping) else None
+    return given if isinstance(given, str) and given.isascii() and given.isalnum() and len(given) <= 64 else None
+
+
+def _delivery_attempt(document: object) -> int | None:
+    """How often Pub/Sub has delivered this message, where it says so. `decode_json` reads every number as a float."""
+    attempt = document.get("deliveryAttempt") if isinstance(document, Mapping) else None
+    return int(attempt) if isinstance(attempt, float) and attempt.is_integer() else None
