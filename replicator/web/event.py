@@ -14,6 +14,13 @@ from replicator.telemetry import Occasion, describe_request, log_error, log_fail
 from replicator.web.answers import acknowledged, error_answer, error_status
 from replicator.web.calls import Calls, log_result
 
+MAX_FAILED_DELIVERIES = 5
+"""Failed deliveries of a change, over all its messages, after which it is handed over no more. Otherwise a large object
+that fails at its very end would be copied for ever: each fresh message begins to count anew."""
+
+FAILED_DELIVERIES = "failed_deliveries"
+"""The attribute of a message that says how often the delivery of its predecessors failed."""
+
 SHORT_OF_TIME = frozenset({Reason.UNFINISHED, Reason.OUT_OF_TIME})
 """What a request with more time might have come to the end of."""
 
@@ -39,8 +46,9 @@ class EventDoor:
     published for each change that is not done with, and then the old one is acknowledged: between the two the work is
     held twice, never not at all.
 
-    That is done only if some copy got ahead in this request, and nothing else went wrong: a change that gets nowhere
-    reaches the dead-letter topic, and what is delivered again anyway is not published as well.
+    That is done only if some copy got ahead in this request, nothing else went wrong, and deliveries have not failed
+    too often: a change that gets nowhere reaches the dead-letter topic, and what is delivered again anyway is not
+    published as well.
     """
 
     def __init__(self, calls: Calls, publisher: Callable[[], Publisher] | None) -> None:
@@ -49,7 +57,7 @@ class EventDoor:
     def follow(self, document: object) -> Response:
         """Acknowledges when everything the message asks for is done, needs nothing, or is handed over."""
         describe_request(message_id=_message_id(document), delivery_attempt=_delivery_attempt(document))
-        deadline = self._calls.new_deadline()
+        deadline, failed = self._calls.new_deadline(), _failed_deliveries(document)
         errors: list[ReplicationError] = []
         left: list[_Left] = []
         for notice in parse_document(document):
@@ -64,9 +72,10 @@ class EventDoor:
                 log_result(result, Occasion("event", notice), called.seconds)
                 if isinstance(result, Failure):
                     errors.append(result.error)
-        if self._publisher and not errors and any(isinstance(one.failure.error, Unfinished) for one in left):
+        ahead = any(isinstance(one.failure.error, Unfinished) for one in left)
+        if self._publisher and not errors and ahead and failed < MAX_FAILED_DELIVERIES:
             try:
-                _hand_over(left, self._publisher)
+                _hand_over(left, self._publisher, {FAILED_DELIVERIES: str(failed)} if failed else {})
             except ReplicationError as error:
                 log_error(error, Occasion("event"))
                 errors.append(error)
@@ -79,11 +88,11 @@ class EventDoor:
         return error_answer(max(errors, key=error_status)) if errors else acknowledged()
 
 
-def _hand_over(left: Sequence[_Left], publisher: Callable[[], Publisher]) -> None:
+def _hand_over(left: Sequence[_Left], publisher: Callable[[], Publisher], more: Mapping[str, str]) -> None:
     """Returns when Pub/Sub has a message for each change, of all its destinations. Raises `Transient` if it may not."""
     try:
         message_ids = {
-            change: publisher().publish(encode(change), message_attributes(change))
+            change: publisher().publish(encode(change), {**message_attributes(change), **more})
             for change in dict.fromkeys(one.change for one in left)
         }
     except ReplicationError:
@@ -92,6 +101,17 @@ def _hand_over(left: Sequence[_Left], publisher: Callable[[], Publisher]) -> Non
         raise unexpected(error) from error
     for one in left:
         log_handed_over(one.failure, one.occasion, one.seconds, message_ids[one.change])
+
+
+def _failed_deliveries(document: object) -> int:
+    """How many deliveries failed before this one, of this message and of those that it goes on from."""
+    message = document.get("message") if isinstance(document, Mapping) else None
+    attributes = message.get("attributes") if isinstance(message, Mapping) else None
+    before = attributes.get(FAILED_DELIVERIES) if isinstance(attributes, Mapping) else None
+    counted = (
+        int(before) if isinstance(before, str) and before.isascii() and before.isdigit() and len(before) < 5 else 0
+    )
+    return counted + max(0, (_delivery_attempt(document) or 1) - 1)
 
 
 def _message_id(document: object) -> str | None:

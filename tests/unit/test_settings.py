@@ -95,6 +95,7 @@ def test_what_holds_where_nothing_is_set(monkeypatch):
         "retry_delay": 0.5,
         "retry_backoff": 2.0,
         "deadline_seconds": 480,
+        "memory_budget": None,
         "chunk_size": 1024**2,
         "pubsub_topic": None,
         "pubsub_emulator_host": None,

@@ -102,6 +102,41 @@ def test_however_often_it_takes_each_message_is_followed_by_one(service):
     assert len(service.publisher.published) == 9
 
 
+def test_failed_deliveries_are_counted_from_message_to_message(service):
+    service.errors[K] = [unfinished(), unfinished()]
+    service.post("/", pushed(eventbridge(), deliveryAttempt=3))
+    [(data, attributes)] = service.publisher.published
+    assert attributes["failed_deliveries"] == "2"
+    message = pushed(data, deliveryAttempt=2)
+    message["message"]["attributes"] = attributes
+    service.post("/", message)
+    assert service.publisher.published[1][1]["failed_deliveries"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "attempt", "handed"),
+    [
+        ({"failed_deliveries": "4"}, 1, True),
+        ({"failed_deliveries": "4"}, 2, False),
+        ({"failed_deliveries": "5"}, None, False),
+        ({}, 5, True),
+        ({}, 6, False),
+        ({"failed_deliveries": "many"}, 1, True),
+        ({"failed_deliveries": "9" * 400}, 1, True),
+        ({"failed_deliveries": 7}, 1, True),
+        ("failed_deliveries", 1, True),
+        ({}, -3, True),
+    ],
+)
+def test_what_fails_again_and_again_at_its_end_becomes_a_dead_letter(service, attributes, attempt, handed):
+    """It is not handed over any more, so that Pub/Sub counts its deliveries."""
+    service.errors[K] = [unfinished()]
+    message = pushed(eventbridge(), **({} if attempt is None else {"deliveryAttempt": attempt}))
+    message["message"]["attributes"] = attributes
+    assert service.post("/", message).status_code == (204 if handed else 503)
+    assert len(service.publisher.published) == handed
+
+
 def test_the_line_says_how_far_it_got_and_which_message_goes_on(service, caplog):
     service.errors[K] = [unfinished()]
     service.post("/", pushed(eventbridge(), deliveryAttempt=2))
