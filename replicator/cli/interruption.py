@@ -47,8 +47,8 @@ def run_interruptibly(work: Callable[[Deadline], T]) -> T:
         threading.Thread(target=run, name="copy", daemon=True).start()
         return done.result()
     except KeyboardInterrupt:
-        interrupted.set()
-        with suppress(KeyboardInterrupt):
+        with suppress(KeyboardInterrupt):  # a second Ctrl-C may come from here on
+            interrupted.set()
             wait([done], timeout=GRACE)
         if not done.done():
             raise StillRunning from None
