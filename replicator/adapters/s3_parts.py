@@ -12,7 +12,6 @@ from botocore.exceptions import ClientError
 
 from replicator.adapters.s3_errors import CREDENTIAL_ERRORS, code_of, raise_translated_of_pinned, status_of
 from replicator.adapters.s3_object import headers_of, is_pinned, parts_count
-from replicator.errors import SourceMoved
 from replicator.model import Checksum, CompositeChecksum, SourceObject
 
 if TYPE_CHECKING:
@@ -27,9 +26,10 @@ COMBINE: Mapping[str, Callable[[int, int, int], int]] = {
 }
 """CRCs of consecutive bytes make the CRC of all of them."""
 
-REFUSED = frozenset({400, 403, 405, 416, 501})
-"""Statuses where there is nothing to be learnt: S3's 403 means a missing permission, and servers of its API that do not
-know a request answer it with one of the others."""
+REFUSED = frozenset({400, 403, 405, 412, 416, 501})
+"""Statuses where there is nothing to be learnt: S3's 403 means a missing permission, 412 that the object has moved,
+which the copy will meet, too. Servers of S3's API that do not know a request, or take it to be about the part's own
+ETag, answer with one of these as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,10 @@ class PartsChecksums:
 
     def checksum(self, source: SourceObject) -> Checksum | CompositeChecksum | None:
         """The one over the whole object where the parts' CRCs make it, else the one over the parts' checksums, if those
-        are of one size. Raises `SourceMoved`, and what any request raises."""
+        are of one size. `None` also where another state answers: what is read is pinned, and tells.
+
+        Raises `SourceMoved` when the object is gone, and what any request raises.
+        """
         known, count = source.parts_checksum, parts_count(source)
         if known is None or not count or not source.size:
             return None
@@ -75,7 +78,7 @@ class PartsChecksums:
                 return None
             # This request takes no condition.
             if (answer["ETag"].strip('"'), answer["LastModified"]) != (source.etag, source.last_modified):
-                raise SourceMoved
+                return None
             page = answer.get("ObjectParts", {})
             found = [_part(part, algorithm) for part in page.get("Parts", ())]
             parts += found
@@ -98,10 +101,8 @@ class PartsChecksums:
         answer = self._asked(
             lambda: self._client.head_object(**_named(source), IfMatch=f'"{source.etag}"', PartNumber=number)
         )
-        if answer is None or answer.get("PartsCount") != count:
+        if answer is None or answer.get("PartsCount") != count or not is_pinned(headers_of(answer), source):
             return None
-        if not is_pinned(headers_of(answer), source):
-            raise SourceMoved
         return int(answer["ContentLength"])
 
     def _asked(self, request: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any] | None:
