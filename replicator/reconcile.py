@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from replicator.deadline import Deadline
-from replicator.errors import Moved, Permanent, Transient
+from replicator.errors import Moved, Permanent, Transient, Unfinished
 from replicator.fidelity import attributes_of, not_held
 from replicator.model import Checksum, DestinationObject, Outcome, Result, SourceKey, SourceObject
 from replicator.ports import Body, Destination, Source
@@ -94,12 +94,13 @@ class Look:
 
 @dataclass(slots=True)
 class Trail:
-    """What earlier rounds and attempts for one destination have left: that there were any, the write that is done, and
-    whether another, whose answer was lost, may still land."""
+    """What earlier rounds and attempts for one destination have left: that there were any, the write that is done,
+    whether another, whose answer was lost, may still land, and bytes that did not match their checksum."""
 
     fresh: bool = True
     written: Outcome | None = None
     write_under_way: bool = False
+    mismatch: Transient | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +197,15 @@ class Reconciler:
                     )
                 except Moved:
                     trail.write_under_way = False
+                    raise
+                except Transient as error:
+                    if error.reason is Reason.CHECKSUM_MISMATCH:
+                        trail.mismatch = error
+                    raise
+                except Unfinished:
+                    if trail.mismatch:
+                        # It got ahead only because it had to begin again: that may go on for ever, and is a failure.
+                        raise trail.mismatch from None
                     raise
                 trail.write_under_way = False
                 done = replace(

@@ -26,6 +26,9 @@ COMBINE: Mapping[str, Callable[[int, int, int], int]] = {
 }
 """CRCs of consecutive bytes make the CRC of all of them."""
 
+MAX_PARTS = 10_000
+"""Parts of one upload (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html)."""
+
 REFUSED = frozenset({400, 403, 405, 412, 416, 501})
 """Statuses where there is nothing to be learnt: S3's 403 means a missing permission, 412 that the object has moved,
 which the copy will meet, too. Servers of S3's API that do not know a request, or take it to be about the part's own
@@ -82,7 +85,7 @@ class PartsChecksums:
             page = answer.get("ObjectParts", {})
             found = [_part(part, algorithm) for part in page.get("Parts", ())]
             parts += found
-            if not found:
+            if not found or len(parts) > MAX_PARTS:
                 return None
             if not page.get("IsTruncated"):
                 return parts

@@ -45,8 +45,9 @@ class Memory:
                 )
                 if not served:
                     raise Transient(Reason.OVER_BUDGET, f"{share} of {self.budget} bytes were wanted")
+                loan = Loan(self, share, self._buffer(size, share))
                 self._free -= share
-                return Loan(self, share, self._buffer(size))
+                return loan
             finally:
                 self._waiting.remove(ticket)
                 self._change.notify_all()
@@ -59,12 +60,12 @@ class Memory:
                 self._kept.append(buffer)
             self._change.notify_all()
 
-    def _buffer(self, size: int) -> Buffer:
+    def _buffer(self, size: int, share: int) -> Buffer:
         fitting = next((kept for kept in self._kept if len(kept) == size), None)
         if fitting is not None:
             self._kept.remove(fitting)
             return fitting
-        while self._kept and sum(map(len, self._kept)) > self._free:
+        while self._kept and sum(map(len, self._kept)) > self._free - share:
             self._kept.pop(0)
         return bytearray(size) if size < MAPPED_FROM else mmap.mmap(-1, size)
 

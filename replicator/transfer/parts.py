@@ -11,23 +11,29 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from functools import partial
+from math import inf
 
 from replicator.deadline import Deadline
-from replicator.errors import DestinationMoved, Moved, Transient, Unfinished
+from replicator.errors import DestinationMoved, SourceMoved, Transient, Unfinished
 from replicator.model import DestinationObject
 from replicator.reasons import Reason
+from replicator.receipt import holds
 from replicator.transfer.checksums import PartsDigest
 from replicator.transfer.job import Job
 from replicator.transfer.memory import Loan, Memory
 from replicator.transfer.reading import read_into
 from replicator.transfer.temporaries import Piece, Temporaries
-from replicator.transfer.tree import Node, prefix_for, tree_for
+from replicator.transfer.tree import Node, tree_for
 
-STEPS_AT_ONCE = 32
-"""Parts and compositions of one object that are under way at once, at most, however large the memory budget."""
+FEWEST_AT_ONCE, MOST_AT_ONCE = 4, 32
+"""Parts and compositions of one object that are under way at once, as far as the memory budget allows."""
+
+ANSWER_TIME_FOR_ONE = 0.0015
+"""Seconds of waiting for an answer that are worth one part more at once: the further away the two sides are, the less a
+single connection brings. Near by, more parts at once would only cost more CPU (docs/benchmarks.md)."""
 
 MAX_LOSSES = 10
-"""Compositions for which something was missing, before the attempt looks at the object anew."""
+"""Compositions for which something was missing, before the attempt gives way."""
 
 TIME_IS_UP = frozenset({Reason.OUT_OF_TIME, Reason.OVER_BUDGET})
 
@@ -38,8 +44,9 @@ TIME_IN_RESERVE = 2.0
 def copy_parts(job: Job, memory: Memory, workers: Executor) -> DestinationObject:
     """Raises what the two sides raise, `Transient` when the bytes do not match, and `Unfinished` when time was up.
 
-    What is copied stays for the next attempt, but not what nobody can use: after a success or a lost race everything is
-    swept away, and after a mismatch, since nobody can tell which part is wrong.
+    What is copied stays for the next attempt. What nobody can use any more is swept away: when the destination holds
+    this state of the source, whoever wrote it, when S3 has another, and after a mismatch, since nobody can tell which
+    part is wrong.
     """
     tree, digest = tree_for(job.source, job.name, job.plan), PartsDigest(job.plan.check)
     temporaries = Temporaries(job.destination_side, job.name.bucket, tree, digest, job.attributes.placement.kms_key)
@@ -47,17 +54,30 @@ def copy_parts(job: Job, memory: Memory, workers: Executor) -> DestinationObject
     try:
         copy.make_pieces()
         written = copy.compose()
-    except Moved:
-        temporaries.sweep(temporaries.tree.prefix, workers)
+    except SourceMoved:
+        temporaries.sweep(workers, job.deadline)
+        raise
+    except DestinationMoved:
+        if not _is_wanted(job):
+            temporaries.sweep(workers, job.deadline)
         raise
     except Transient as error:
         if error.reason is Reason.CHECKSUM_MISMATCH:
-            temporaries.sweep(temporaries.tree.prefix, workers)
+            temporaries.sweep(workers, job.deadline)
         if error.reason in TIME_IS_UP and copy.advanced:
             raise Unfinished(copy.copied, job.source.size) from error
         raise
-    temporaries.sweep(prefix_for(job.name), workers)  # what attempts for other states of the source have left, too
+    temporaries.sweep(workers, job.deadline)
     return written
+
+
+def _is_wanted(job: Job) -> bool:
+    """Whether parts are still of use, perhaps to another copy that is under way: S3 has this state, and the destination
+    does not."""
+    if job.source_side.stat(job.source.key) != job.source:
+        return False
+    current = job.destination_side.stat(job.name)
+    return current is None or current.receipt is None or not holds(current.receipt, job.source)
 
 
 Step = tuple[Node, Callable[[], Piece]]
@@ -74,6 +94,7 @@ class _PartsCopy:
         self._leaves: deque[Node] = deque()
         self._compositions: deque[Node] = deque()
         self._longest_step = 0.0
+        self._source_time = self._destination_time = inf
         self._losses = 0
         self.advanced = False
         self.copied = 0
@@ -107,7 +128,9 @@ class _PartsCopy:
 
     def _look_around(self) -> None:
         """Finds what is there. The rest is begun anywhere, so that two copies at once begin with different parts."""
+        began = self._clock()
         self._done, running = self._temporaries.find(), set(self._running.values())
+        self._destination_time = min(self._destination_time, self._clock() - began)
         missing = list(self._tree.missing(set(self._done)))
         self.copied = self._job.source.size - sum(map(self._tree.length, missing))
         self._leaves = deque(node for node in missing if node not in running)
@@ -122,7 +145,7 @@ class _PartsCopy:
     def _begin_step(self) -> bool:
         """Begins a step, if there is one, and room for it. Without time or memory for it what is under way is finished;
         raises `Transient` when nothing is."""
-        if len(self._running) == STEPS_AT_ONCE or not (self._compositions or self._leaves):
+        if len(self._running) >= self._room() or not (self._compositions or self._leaves):
             return False
         latest = Deadline(self._job.deadline.at - TIME_IN_RESERVE * self._longest_step, self._clock)
         try:
@@ -134,6 +157,11 @@ class _PartsCopy:
             return False
         self._running[self._workers.submit(self._timed, step)] = node
         return True
+
+    def _room(self) -> int:
+        """How many steps may be under way at once, by the quickest answer so far of the slower side."""
+        times = [time for time in (self._source_time, self._destination_time) if time < inf]
+        return max(FEWEST_AT_ONCE, min(MOST_AT_ONCE, round(max(times) / ANSWER_TIME_FOR_ONE)))
 
     def _composition(self) -> Step:
         node = self._compositions.popleft()
@@ -148,8 +176,12 @@ class _PartsCopy:
 
     def _copy_part(self, node: Node, loan: Loan) -> Piece:
         with loan as buffer:
-            job, offset = self._job, self._tree.offset(node)
-            read_into(buffer, job.source_side, job.source, offset, job.deadline)
+            job, offset, began = self._job, self._tree.offset(node), self._clock()
+
+            def first_bytes(_filled: int) -> None:
+                self._source_time = min(self._source_time, self._clock() - began)
+
+            read_into(buffer, job.source_side, job.source, offset, job.deadline, at=first_bytes)
             return self._temporaries.put(node, buffer)
 
     def _timed(self, step: Callable[[], Piece]) -> tuple[Piece, float]:
@@ -167,7 +199,7 @@ class _PartsCopy:
             except DestinationMoved:  # another has taken what it was to be composed of
                 self._losses += 1
                 if self._losses > MAX_LOSSES:
-                    raise
+                    raise Transient(Reason.CONTENTION, "parts are taken away again and again") from None
                 met_another = True
                 continue
             met_another |= piece.found

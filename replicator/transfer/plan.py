@@ -10,8 +10,13 @@ from replicator.transfer.checksums import is_combinable, name_of
 MIB = 1024**2
 
 MANY_PARTS = 4096
-PARTS_IN_BUDGET = 4
-"""Parts that the memory budget must hold at once, at least."""
+"""An object of more parts than this gets larger ones, so that listing and composing them stays quick."""
+
+MOST_PARTS_AT_ONCE = 64
+"""Threads for parts in one process, whatever the budget."""
+
+PARTS_IN_BUDGET, FEWEST_IN_BUDGET = 16, 4
+"""Parts that the memory budget holds at once: usually, and at least, where an object has so many that they grow."""
 
 STREAM_RATE = 32 * MIB
 """Bytes per second that a stream is trusted to bring (one connection with a window of 4 MiB over 125 ms)."""
@@ -47,12 +52,14 @@ class Sizes:
 
     Up to `whole_max` an object is copied whole: one GET into memory, one insert. From `parts_min` on it is copied in
     parts: below, the requests that parts need more than a stream cost more time than they save (docs/benchmarks.md).
-    An object of more than `MANY_PARTS` parts of `part` bytes gets larger ones, up to `largest_part`.
+    A part has `part` bytes, or fewer where the memory budget would not hold `PARTS_IN_BUDGET` of them: the larger they
+    are, the fewer requests there are, and the more there are at once, the more a distant side brings. An object of more
+    than `MANY_PARTS` such parts gets larger ones, up to `largest_part`.
     """
 
     whole_max: int = 8 * MIB
     parts_min: int = 64 * MIB
-    part: int = 8 * MIB
+    part: int = 16 * MIB
     largest_part: int = 32 * MIB
 
 
@@ -128,11 +135,11 @@ def _why_not_in_parts(
 
 
 def _part_size(size: int, checksum: Checksum | CompositeChecksum | None, given: Circumstances) -> int:
-    largest = min(given.sizes.largest_part, given.budget // PARTS_IN_BUDGET)
-    part_size = min(given.sizes.part, largest)
+    largest = min(given.sizes.largest_part, given.budget // FEWEST_IN_BUDGET)
+    part_size = min(given.sizes.part, given.budget // PARTS_IN_BUDGET)
     while part_size * MANY_PARTS < size and part_size * 2 <= largest:
         part_size *= 2
-    if isinstance(checksum, CompositeChecksum) and checksum.part_size <= largest:
+    if isinstance(checksum, CompositeChecksum) and checksum.part_size <= given.budget // FEWEST_IN_BUDGET:
         return max(1, part_size // checksum.part_size) * checksum.part_size
     return part_size
 
@@ -145,5 +152,5 @@ def _is_checked_by(checksum: Checksum | CompositeChecksum | None, part_size: int
 
 
 def parts_at_once(budget: int, sizes: Sizes = USUAL) -> int:
-    """How many parts a budget of so many bytes has room for."""
-    return max(PARTS_IN_BUDGET, budget // sizes.part)
+    """How many parts of the usual size a budget of so many bytes has room for."""
+    return min(MOST_PARTS_AT_ONCE, max(PARTS_IN_BUDGET, budget // sizes.part))

@@ -11,12 +11,10 @@ from replicator.errors import Transient
 from replicator.model import SourceObject
 from replicator.ports import Body, Source
 from replicator.reasons import Reason
+from replicator.transfer.reading import MAX_FRUITLESS_READS
 
 DEPTH = 4
 """Buffers per reader: one being filled, one being sent, two in between to even out both sides."""
-
-MAX_FRUITLESS_READS = 3
-"""Reads in a row that may break without having brought a single byte."""
 
 
 class ReadAhead:

@@ -6,8 +6,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, wait
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 
+from replicator.deadline import Deadline
 from replicator.errors import DestinationMoved, ReplicationError, Transient
+from replicator.fidelity import MAX_VALUE
 from replicator.model import Attributes, ContentHeaders, DestinationName, DestinationObject, Placement
 from replicator.ports import Destination
 from replicator.reasons import Reason
@@ -18,8 +21,7 @@ from replicator.transfer.tree import Node, Tree
 CHECK_KEY = "check"
 """Custom metadata of a temporary object: what proves the source's own checksum of its range, in base64."""
 
-MAX_CHECK = 4 * 1024
-"""Bytes that one value of custom metadata may have (`fidelity.MAX_VALUE`)."""
+SWEPT_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Temporaries:
         """Makes a node of its children. Raises `DestinationMoved` when one of them is gone, and the node not there."""
         crc, check = self.combined(children)
         encoded = _encoded(check)
-        kept = encoded if len(encoded) <= MAX_CHECK else None
+        kept = encoded if len(encoded) <= MAX_VALUE else None
         name, components, attributes = self._name(node), [child.object for child in children], self._attributes(kept)
         object_, _ = self._made(
             node,
@@ -87,11 +89,12 @@ class Temporaries:
         crc = combined_crc32c((piece.object.crc32c, piece.object.size) for piece in pieces)
         return crc, self.digest.combined((piece.check, piece.object.size) for piece in pieces)
 
-    def sweep(self, prefix: str, workers: Executor) -> None:
-        """Discards everything under `prefix`, as far as that succeeds; a lifecycle rule takes what is left."""
+    def sweep(self, workers: Executor, deadline: Deadline) -> None:
+        """Discards what there is, as far as that succeeds in time; a lifecycle rule takes what is left."""
         with suppress(ReplicationError):
-            found = self.side.list_objects(self.bucket, prefix)
-            wait([workers.submit(self._discard, object_) for object_ in found])
+            found = self.side.list_objects(self.bucket, self.tree.prefix)
+            while deadline.remaining > 0 and (some := list(islice(found, SWEPT_AT_ONCE))):
+                wait([workers.submit(self._discard, object_) for object_ in some])
 
     def _discard(self, object_: DestinationObject) -> None:
         with suppress(ReplicationError):

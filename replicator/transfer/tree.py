@@ -15,7 +15,7 @@ from replicator.ports import MAX_COMPONENTS
 from replicator.rules import RESERVED_PREFIX
 from replicator.transfer.plan import Plan
 
-NODE_NAME = re.compile(r"([0-9])-([0-9]{6})")
+NODE_NAME = re.compile(r"([0-9])-([0-9]{6,})")
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -91,8 +91,14 @@ class Tree:
 
 def tree_for(source: SourceObject, destination: DestinationName, plan: Plan) -> Tree:
     """The tree whose names say all that its bytes depend on: any attempt, on any instance, finds what others have done,
-    and never what was made of another state of the source, or in another way."""
+    and never what was made of another state of the source, or in another way.
+
+    A hash is short, and parallel copies do not all write to one range of names
+    (https://cloud.google.com/storage/docs/request-rate#naming-convention).
+    """
     state = [
+        destination.bucket,
+        destination.name,
         source.key.bucket,
         source.key.key,
         source.etag,
@@ -103,14 +109,7 @@ def tree_for(source: SourceObject, destination: DestinationName, plan: Plan) -> 
         plan.checked,
         plan.check.digest.hex() if plan.check else None,
     ]
-    return Tree(source.size, plan.part_size, f"{prefix_for(destination)}{_hash(state)}/")
-
-
-def prefix_for(destination: DestinationName) -> str:
-    """What begins the names of all temporary objects for one destination object. It is a hash, so that it is short
-    and that parallel copies do not all write to one range of names
-    (https://cloud.google.com/storage/docs/request-rate#naming-convention)."""
-    return f"{RESERVED_PREFIX}{_hash([destination.bucket, destination.name])}/"
+    return Tree(source.size, plan.part_size, f"{RESERVED_PREFIX}{_hash(state)}/")
 
 
 def _hash(values: Sequence[object]) -> str:

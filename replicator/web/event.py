@@ -105,7 +105,7 @@ def _hand_over(left: Sequence[_Left], publisher: Callable[[], Publisher], more: 
 
 def _failed_deliveries(document: object) -> int:
     """How many deliveries failed before this one, of this message and of those that it goes on from."""
-    message = document.get("message") if isinstance(document, Mapping) else None
+    message = _delivery(document).get("message")
     attributes = message.get("attributes") if isinstance(message, Mapping) else None
     before = attributes.get(FAILED_DELIVERIES) if isinstance(attributes, Mapping) else None
     counted = (
@@ -114,14 +114,22 @@ def _failed_deliveries(document: object) -> int:
     return counted + max(0, (_delivery_attempt(document) or 1) - 1)
 
 
+def _delivery(document: object) -> Mapping[str, object]:
+    """Pub/Sub's own envelope, which a structured CloudEvent has under `data`."""
+    for envelope in (document, document.get("data") if isinstance(document, Mapping) else None):
+        if isinstance(envelope, Mapping) and "message" in envelope:
+            return envelope
+    return {}
+
+
 def _message_id(document: object) -> str | None:
     """Pub/Sub's id of this message, if it looks like one."""
-    message = document.get("message") if isinstance(document, Mapping) else None
+    message = _delivery(document).get("message")
     given = message.get("messageId") if isinstance(message, Mapping) else None
     return given if isinstance(given, str) and given.isascii() and given.isalnum() and len(given) <= 64 else None
 
 
 def _delivery_attempt(document: object) -> int | None:
     """How often Pub/Sub has delivered this message, where it says so. `decode_json` reads every number as a float."""
-    attempt = document.get("deliveryAttempt") if isinstance(document, Mapping) else None
+    attempt = _delivery(document).get("deliveryAttempt")
     return int(attempt) if isinstance(attempt, float) and attempt.is_integer() else None

@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from replicator.deadline import Deadline
-from replicator.errors import Permanent, Transient
+from replicator.errors import Permanent, Transient, Unfinished
 from replicator.model import Checksum, ContentHeaders, DestinationName, Placement, Result, SourceKey
 from replicator.reasons import Reason
 from replicator.receipt import holds, receipt_of
@@ -502,3 +502,24 @@ def test_a_second_attempt_looks_first(world):
     world.source.read = lambda key: pytest.fail("it took the shortcut again")
     assert reconciler.reconcile(KEY, assignment, Deadline.after(60), trail).result is Result.UNCHANGED
     assert world.destination.writes == ["write"]
+
+
+def test_a_copy_that_began_again_after_a_mismatch_and_got_ahead_has_failed(world):
+    """As unfinished it would be handed over, and copied for ever: the next message would count anew."""
+    state = world.source.put(KEY, LOOKED_AT)
+    errors = [Transient(Reason.CHECKSUM_MISMATCH), Unfinished(5, 10), Unfinished(5, 10)]
+    rules, trail = RuleSet((world.rule,)), Trail()
+    [assignment] = rules.assignments(KEY)
+
+    class Scripted(Transfer):
+        def copy(self, *_args, **_kwargs):
+            raise errors.pop(0)
+
+    reconciler = Reconciler(world.source, world.destination, Scripted(world.source, world.destination), rules)
+    for _ in range(2):
+        with pytest.raises(Transient) as failed:
+            reconciler.reconcile(KEY, assignment, Deadline.after(60), trail)
+        assert failed.value.reason is Reason.CHECKSUM_MISMATCH
+    with pytest.raises(Unfinished):
+        reconciler.reconcile(KEY, assignment, Deadline.after(60), Trail())
+    assert (world.destination.stat(NAME), world.source.stat(KEY)) == (None, state)

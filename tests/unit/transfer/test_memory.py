@@ -126,3 +126,18 @@ def test_large_buffers_are_used_again_and_what_is_kept_counts():
 
 def held(memory):
     return sum(map(len, memory._kept))
+
+
+def test_a_buffer_that_cannot_be_made_costs_nothing(monkeypatch):
+    memory = Memory(4 * MAPPED_FROM)
+
+    def exhausted(*_):
+        raise OSError(12, "Cannot allocate memory")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("replicator.transfer.memory.mmap.mmap", exhausted)
+        for _ in range(5):
+            with pytest.raises(OSError, match="allocate"):
+                borrow(memory, MAPPED_FROM)
+    with borrow(memory, 4 * MAPPED_FROM, seconds=0):
+        pass

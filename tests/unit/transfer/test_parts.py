@@ -336,24 +336,30 @@ def test_a_source_that_is_overwritten_in_the_middle_is_not_mixed(sides, nth):
     assert (sides.visible, sides.temporary) == (None, [])
 
 
-def test_a_destination_that_moved_keeps_what_it_has_and_nothing_is_left_over(sides):
-    state = sides.put(os.urandom(TWO_LEVELS))
+def test_a_destination_that_moved_keeps_what_it_has_and_the_parts_are_used_over_it(sides):
+    data = os.urandom(TWO_LEVELS)
+    state = sides.put(data)
     sides.destination.put_foreign(NAME, b"theirs")
     with pytest.raises(DestinationMoved):
         sides.copy(state)
     assert sides.visible == b"theirs"
-    assert sides.temporary == []
+    sides.source.read_bytes = 0
+    sides.copy(state, if_generation=sides.destination.stat(NAME).generation)
+    assert sides.source.read_bytes == 0
+    assert (sides.visible, sides.temporary) == (data, [])
 
 
-def test_what_is_left_of_an_earlier_state_of_the_source_goes_with_the_next_copy(sides):
-    state = sides.put(os.urandom(TWO_LEVELS))
+def test_an_older_state_that_is_finished_takes_no_parts_from_a_newer_one(sides):
+    """Both may be read at once where the bucket has versions: they are pinned by their version ids."""
+    older = sides.put(os.urandom(TWO_LEVELS))
+    newer_data = os.urandom(TWO_LEVELS)
+    newer = sides.put(newer_data)
     with pytest.raises(Crash):
-        sides.copy(state, destination=Crashing(sides.destination, "insert", 20))
-    assert sides.temporary
-    data = os.urandom(TWO_LEVELS)
-    sides.copy(sides.put(data))
-    assert sides.visible == data
-    assert sides.temporary == []
+        sides.copy(newer, destination=Crashing(sides.destination, "insert", 60))
+    kept = set(sides.temporary)
+    sides.source.objects[KEY] = replace(older, checksum=None), os.urandom(TWO_LEVELS)
+    sides.copy(replace(older, checksum=None))
+    assert set(sides.temporary) == kept
 
 
 @pytest.mark.parametrize("size", [ONE_LEVEL, TWO_LEVELS, THREE_LEVELS])
@@ -414,9 +420,11 @@ def test_parts_that_are_gone_again_and_again_end_the_attempt(sides):
         return compose(name, components, *args, **kwargs)
 
     sides.destination.compose = compose_too_late
-    with pytest.raises(DestinationMoved):
+    with pytest.raises(Transient) as given_up:
         sides.copy(state)
-    assert (sides.visible, sides.temporary) == (None, [])
+    assert given_up.value.reason is Reason.CONTENTION
+    assert sides.visible is None
+    assert sides.temporary, "what others may use is left to them"
 
 
 def test_a_copy_that_another_has_finished_meanwhile_is_not_begun_again(sides):
@@ -477,7 +485,7 @@ def test_a_broken_read_of_a_part_resumes_where_it_broke(sides):
             raise Transient(Reason.SOURCE_UNAVAILABLE)
 
     sides.source.on_read = on_read
-    sides.memory = Memory(1024**2)
+    sides.memory = Memory(16 * 200 * 1024)
     transfer = Transfer(
         sides.source,
         sides.destination,
@@ -598,6 +606,26 @@ def test_a_permanent_error_of_one_part_ends_the_copy(sides):
     sides.destination.insert = refuse
     with pytest.raises(Permanent):
         sides.copy(state)
+
+
+def test_sweeping_ends_with_the_time(sides):
+    """What is left is for the lifecycle rule: a success is not to be lost over it."""
+    data = os.urandom(TWO_LEVELS)
+    state, clock = sides.put(data, "MD5", their_part=PART // 10), Clock(sides)
+    compose, deadline = sides.destination.compose, Deadline.after(1000, clock)
+
+    def compose_last(name, *args, **kwargs):
+        if name == NAME:
+            clock.now = 999.9
+        composed = compose(name, *args, **kwargs)
+        if name == NAME:
+            clock.now = 1001
+        return composed
+
+    sides.destination.compose = compose_last
+    sides.copy(state, deadline=deadline)
+    assert sides.visible == data
+    assert sides.temporary
 
 
 def test_temporary_objects_are_of_the_standard_class_under_the_rule_s_key_and_say_nothing_of_the_source(sides):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from replicator.model import Checksum, DestinationName, SourceKey
 from replicator.transfer.plan import Path, PathReason, Plan
-from replicator.transfer.tree import Node, Tree, prefix_for, tree_for
+from replicator.transfer.tree import Node, Tree, tree_for
 from tests.fakes import InMemorySource
 
 PLAN = Plan(Path.PARTS, PathReason.SIZE, Checksum("CRC64NVME", b"12345678"), 8)
@@ -121,9 +121,9 @@ def test_every_property_that_decides_the_bytes_decides_the_names():
     assert tree_for(state, NAME, PLAN) == others[-1]
 
 
-def test_all_of_one_destination_lie_together_under_the_reserved_prefix():
+def test_names_are_short_and_under_the_reserved_prefix():
     state = InMemorySource("source").put(SourceKey("source", "k"), b"x")
-    assert tree_for(state, NAME, PLAN).prefix.startswith(prefix_for(NAME))
-    assert prefix_for(NAME).startswith(".replicator/")
     longest = tree_for(state, DestinationName("replica", "x" * 1024), PLAN)
-    assert len(longest.name(Node(0, 0))) < 128
+    assert longest.name(Node(0, 0)).startswith(".replicator/")
+    assert len(longest.name(Node(0, 999_999))) < 64
+    assert longest.node(longest.name(Node(0, 0))) == Node(0, 0)
