@@ -40,10 +40,6 @@ def left_over(storage) -> list[str]:
     return [found["name"] for found in listed.json().get("items", [])]
 
 
-def body_of(answer: requests.Response) -> dict:
-    return answer.json()
-
-
 def test_a_large_object_is_copied_in_parts_verified_and_nothing_is_left_over(large):
     answer = large.replicate("k")
     assert answer.status_code == 201
