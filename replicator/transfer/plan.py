@@ -59,7 +59,7 @@ class Sizes:
 
     whole_max: int = 8 * MIB
     parts_min: int = 64 * MIB
-    part: int = 16 * MIB
+    part: int = 8 * MIB
     largest_part: int = 32 * MIB
 
 

@@ -79,7 +79,7 @@ def test_checksums_that_can_be_combined_are_checked_in_parts(algorithm):
 
 @pytest.mark.parametrize(
     ("their_part", "our_part"),
-    [(5 * MIB, 15 * MIB), (6 * MIB, 12 * MIB), (8 * MIB, 16 * MIB), (17 * MIB, 17 * MIB), (64 * MIB, 64 * MIB)],
+    [(5 * MIB, 5 * MIB), (3 * MIB, 6 * MIB), (8 * MIB, 8 * MIB), (17 * MIB, 17 * MIB), (64 * MIB, 64 * MIB)],
 )
 def test_our_parts_consist_of_whole_parts_of_theirs_where_their_checksums_need_it(their_part, our_part):
     plan = chosen(GIB, CompositeChecksum("MD5", b"1" * 16, their_part))
@@ -94,9 +94,9 @@ def test_parts_of_theirs_that_are_larger_than_ours_may_be_are_checked_by_a_strea
 @pytest.mark.parametrize(
     ("size", "part_size"),
     [
-        (GIB, 16 * MIB),
-        (MANY_PARTS * 16 * MIB, 16 * MIB),
-        (MANY_PARTS * 16 * MIB + 1, 32 * MIB),
+        (GIB, 8 * MIB),
+        (MANY_PARTS * 8 * MIB, 8 * MIB),
+        (MANY_PARTS * 8 * MIB + 1, 16 * MIB),
         (TIB, 32 * MIB),
         (5 * TIB, 32 * MIB),
     ],
@@ -107,6 +107,7 @@ def test_very_large_objects_get_larger_parts(size, part_size):
 
 def test_a_small_budget_gets_smaller_parts():
     assert chosen(GIB, budget=128 * MIB).part_size == 8 * MIB
+    assert chosen(GIB, budget=64 * MIB).part_size == 4 * MIB
     assert chosen(GIB, budget=32 * MIB).part_size == 2 * MIB
     assert chosen(5 * TIB, budget=64 * MIB).part_size == 16 * MIB
 
@@ -125,4 +126,4 @@ def test_four_parts_always_fit_into_the_budget_and_six_digits_number_them(size, 
 
 
 def test_there_are_threads_for_all_parts_that_the_budget_holds_up_to_64():
-    assert [parts_at_once(budget * MIB) for budget in (32, 256, 512, 8192)] == [16, 16, 32, 64]
+    assert [parts_at_once(budget * MIB) for budget in (32, 128, 256, 8192)] == [16, 16, 32, 64]
