@@ -3,8 +3,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-bench
 
-.PHONY: run test check lock clean
+.PHONY: run test check bench lock clean
 
 run: $(VENV)/ready  ## The main job without any cloud; ARGS=--once runs it once, compares and exits
 	$(BIN)/python -m replicator.dev $(ARGS)
@@ -16,6 +17,9 @@ check: $(VENV)/ready  ## Lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: $(VENV)/ready $(PEERS)/ready  ## The measurements of docs/benchmarks.md, an hour and a half; ARGS="--quick", or "--works A --ways B"
+	$(BIN)/python -m tests.bench $(ARGS)
 
 lock: $(VENV)/ready  ## Pins pyproject.toml's dependencies in requirements.txt and requirements-dev.txt
 	$(BIN)/pip-compile $(LOCK) --output-file requirements.txt pyproject.toml
@@ -29,5 +33,11 @@ $(VENV)/ready: requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
 	@touch $@
 
+$(PEERS)/ready: tests/bench/requirements.txt
+	@echo "Setting up $(PEERS) with what the benchmarks compare with (once)"
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/bench/requirements.txt
+	@touch $@
+
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) .pytest_cache .mypy_cache .ruff_cache .hypothesis

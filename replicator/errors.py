@@ -20,6 +20,20 @@ class Transient(ReplicationError):
     """The same attempt may succeed later; nothing was left behind that it could trip over."""
 
 
+class Unfinished(ReplicationError):
+    """Time was up in the middle of a copy that got ahead: what is copied is kept, and another attempt does the rest.
+
+    Not to be repeated within the same request: its time is up. `copied` and `size` are bytes of the object, from its
+    first attempt on. An attempt that got nowhere is `Transient(out_of_time)` instead, so that one that never will is
+    not repeated for ever.
+    """
+
+    def __init__(self, copied: int, size: int) -> None:
+        super().__init__(Reason.UNFINISHED, f"{copied} of {size} bytes")
+        self.copied = copied
+        self.size = size
+
+
 def unexpected(error: Exception) -> Transient:
     """An error that nobody foresaw, so that it hides nothing else; whoever logs it says where `error` came from."""
     foreseen = Transient(Reason.UNEXPECTED)
@@ -36,4 +50,5 @@ class SourceMoved(Moved):
 
 
 class DestinationMoved(Moved):
-    """The destination is no longer at the generation that was required (Cloud Storage answered 412 or 404)."""
+    """What a write rests on is no longer there (Cloud Storage answered 412 or 404): the destination is not at the
+    generation that was required, or a temporary object that was to be composed is gone."""

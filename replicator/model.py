@@ -77,6 +77,18 @@ class Checksum:
     digest: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class CompositeChecksum:
+    """A checksum over the checksums of an object's consecutive parts, as S3 makes it for a multipart upload.
+
+    `digest` is that of the parts' digests, joined. Each part has `part_size` bytes; the last may have fewer.
+    """
+
+    algorithm: str
+    digest: bytes
+    part_size: int
+
+
 class NotHeld(StrEnum):
     """What S3 has with an object and its replica does not, or not all of it (docs/fidelity.md)."""
 
@@ -93,7 +105,8 @@ class SourceObject:
 
     `version_id` is `None` where the bucket has no versions; S3's literal "null" version counts as none.
     `checksum` is one that covers the whole object and that we can compute, or `None`; `md5` is known of some objects
-    beside it.
+    beside it. `parts_checksum` is known of objects without one: it covers the checksums of the parts that the object
+    was uploaded in, whose sizes are another question (`Source.checksum`).
     `last_modified` has S3's resolution of one second. `not_held` names what is not in these values, since it cannot be
     read or is not carried; more may find no room in Cloud Storage (`fidelity.not_held`).
     """
@@ -106,6 +119,7 @@ class SourceObject:
     headers: ContentHeaders = ContentHeaders()
     metadata: Mapping[str, str] = field(default_factory=dict)
     checksum: Checksum | None = None
+    parts_checksum: Checksum | None = None
     md5: bytes | None = None
     storage_class: str = "STANDARD"
     archived: bool = False
@@ -161,13 +175,29 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """All we write beside the bytes. The placement counts when the bytes are written, and not for metadata alone."""
+    """All we write beside the bytes. The placement counts when the bytes are written, and not for metadata alone.
+
+    A replica has a custom time and a receipt, a temporary object neither.
+    """
 
     headers: ContentHeaders
     metadata: Mapping[str, str]
-    custom_time: datetime
-    receipt: Receipt
+    custom_time: datetime | None = None
+    receipt: Receipt | None = None
     placement: Placement = field(default_factory=Placement)
+
+
+@dataclass(frozen=True, slots=True)
+class BucketFacts:
+    """What of a destination bucket decides whether temporary objects may be made in it.
+
+    `storage_class` is the default one. `retains` says that objects cannot be deleted at will: there is a retention
+    policy, or new objects are put on hold.
+    """
+
+    storage_class: str
+    versioning: bool = False
+    retains: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +225,9 @@ class Result(StrEnum):
 class Outcome:
     """What happened, and why.
 
-    `copied_bytes` counts what this attempt made visible; `path` names how the bytes were moved; `checked` names the
-    source's own checksum that they were compared with, `none` where S3 has none that covers the whole object.
+    `copied_bytes` counts what this attempt made visible; `path` names how the bytes were moved, and `path_reason` what
+    decided that; `checked` names the source's own checksum that they were compared with, `none` where S3 has none, or
+    none that can be computed on this path.
     `version_id` is that of the source state the destination was made equal to, and `not_held` what of that state a
     replica cannot hold. A `dry_run` says what would have happened; nothing was written.
     """
@@ -209,6 +240,7 @@ class Outcome:
     generation: int | None = None
     copied_bytes: int = 0
     path: str | None = None
+    path_reason: str | None = None
     checked: str | None = None
     attempts: int = 1
     version_id: str | None = None

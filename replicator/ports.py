@@ -3,15 +3,28 @@
 All methods raise `Permanent` or `Transient` and no SDK's exception. All are safe to call from several threads.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from replicator.model import Attributes, AwsKeys, DestinationName, DestinationObject, SourceKey, SourceObject
+from replicator.model import (
+    Attributes,
+    AwsKeys,
+    BucketFacts,
+    Checksum,
+    CompositeChecksum,
+    DestinationName,
+    DestinationObject,
+    SourceKey,
+    SourceObject,
+)
+
+MAX_COMPONENTS = 32
+"""Objects that one request composes, at most (https://cloud.google.com/storage/docs/composite-objects)."""
 
 
 class Body(Protocol):
-    """The bytes of one pinned source object, from one offset on."""
+    """The bytes of one pinned source object, or of a range of it."""
 
     def readinto(self, buffer: memoryview) -> int:
         """Fills the front of `buffer` and returns how many bytes; 0 only when the last byte has been given.
@@ -28,10 +41,23 @@ class Source(Protocol):
         """The object as it is now, or `None` when S3 is sure that it is absent. A missing bucket is `Permanent`:
         it must never look like deleted objects."""
 
-    def open(self, source: SourceObject, offset: int = 0) -> AbstractContextManager[Body]:
-        """The bytes from `offset` to the end, pinned to exactly this state.
+    def read(self, key: SourceKey) -> AbstractContextManager[tuple[SourceObject, Body] | None]:
+        """The object as it is now with all its bytes, in one request; `None` as in `stat`, and raises as `stat`.
 
-        Raises `SourceMoved` when S3 no longer has that state. May be repeated, at any offset below the size.
+        Whoever does not want the bytes after all leaves them unread.
+        """
+
+    def open(self, source: SourceObject, offset: int = 0, length: int | None = None) -> AbstractContextManager[Body]:
+        """`length` bytes from `offset`, or all to the end, pinned to exactly this state.
+
+        Raises `SourceMoved` when S3 no longer has that state. May be repeated, with any range within the size.
+        """
+
+    def checksum(self, source: SourceObject) -> Checksum | CompositeChecksum | None:
+        """What S3 stored to check the object's bytes with: `source.checksum`, or where there is none and the object
+        was uploaded in parts, what is known of those. `None` where nothing is, or we may not ask.
+
+        It may take requests, so it is asked for only when bytes are to be copied. Raises as `open`.
         """
 
     def check(self, bucket: str) -> None:
@@ -71,6 +97,21 @@ class Destination(Protocol):
     ) -> DestinationObject:
         """Writes a whole object in one request; 0 as `if_generation` means that there must be none."""
 
+    def compose(
+        self,
+        name: DestinationName,
+        components: Sequence[DestinationObject],
+        attributes: Attributes,
+        if_generation: int,
+        *,
+        delete_components: bool = False,
+    ) -> DestinationObject:
+        """Makes one object of exactly these 1 to `MAX_COMPONENTS` generations, one after the other, in the same bucket.
+
+        With `delete_components` they are deleted for good, also where the bucket keeps versions. Raises
+        `DestinationMoved` also when one of them is gone. May be repeated.
+        """
+
     def begin(self, name: DestinationName, size: int, attributes: Attributes, if_generation: int) -> UploadSession:
         """Opens a resumable upload. The generation is checked when it finishes."""
 
@@ -83,6 +124,15 @@ class Destination(Protocol):
 
     def delete(self, current: DestinationObject) -> None:
         """Deletes exactly this generation and metageneration."""
+
+    def list_objects(self, bucket: str, prefix: str) -> Iterator[DestinationObject]:
+        """The live objects whose names begin with `prefix`, sorted by name."""
+
+    def discard(self, temporary: DestinationObject) -> None:
+        """Deletes this generation for good, also where the bucket keeps versions. One that is gone is no error."""
+
+    def facts(self, bucket: str) -> BucketFacts | None:
+        """What the bucket is like; `None` where we may not look. May be some minutes old."""
 
     def check(self, bucket: str) -> None:
         """Returns when objects can be read, created and deleted in the bucket, raises otherwise."""

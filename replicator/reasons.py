@@ -78,6 +78,8 @@ class Reason(StrEnum):
     CREDENTIALS_UNAVAILABLE = "credentials_unavailable", "No usable credentials could be read."
     CONTENTION = "contention", "The object kept changing on one of the two sides."
     OUT_OF_TIME = "out_of_time", "The attempt did not finish within its deadline."
+    OVER_BUDGET = "over_budget", "Other copies held all the memory that copies may use."
+    UNFINISHED = "unfinished", "The copy is not finished; what is copied is kept, and the next request goes on from it."
     PUBLISH_FAILED = "publish_failed", "Pub/Sub did not confirm the event."
 
     UNEXPECTED = "unexpected", "An unexpected error; the log has its kind."

@@ -2,7 +2,8 @@
 
 An event only says "look". Every round looks at the destination, then at the source, decides, and carries the decision
 out pinned to the source state it saw and conditional on the destination it saw. After a write it looks at the source
-once more. Nothing depends on the order, the number or the content of events.
+once more. Nothing depends on the order, the number or the content of events. For a small object that is probably new
+the first round does without the first look, and requires that there is no destination.
 
 Each guard earns its place:
 
@@ -14,17 +15,22 @@ Each guard earns its place:
   lost. A decision to do nothing needs none: it leaves nothing behind.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from replicator.deadline import Deadline
-from replicator.errors import Moved, Permanent, Transient
+from replicator.errors import Moved, Permanent, Transient, Unfinished
 from replicator.fidelity import attributes_of, not_held
 from replicator.model import Checksum, DestinationObject, Outcome, Result, SourceKey, SourceObject
-from replicator.ports import Destination, Source
+from replicator.ports import Body, Destination, Source
 from replicator.reasons import Reason
 from replicator.receipt import holds, holds_bytes_of
 from replicator.rules import Assignment, Deletes, Foreign, Rule, RuleSet, require_valid_name
 from replicator.transfer import Transfer
+
+SHORTCUT_MAX_SIZE = 64 * 1024
+"""Up to this many bytes an object is written without a look at its destination, as if it were new. Where it is not, the
+bytes were moved in vain: for larger ones that would cost more than the look (docs/requests.md)."""
 
 MAX_ROUNDS = 10
 """Rounds before the attempt gives way, to be repeated later."""
@@ -88,11 +94,13 @@ class Look:
 
 @dataclass(slots=True)
 class Trail:
-    """What earlier rounds and attempts for one destination have left: the write that is done, and whether another,
-    whose answer was lost, may still land."""
+    """What earlier rounds and attempts for one destination have left: that there were any, the write that is done,
+    whether another, whose answer was lost, may still land, and bytes that did not match their checksum."""
 
+    fresh: bool = True
     written: Outcome | None = None
     write_under_way: bool = False
+    mismatch: Transient | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,23 +119,48 @@ class Reconciler:
         Raises `Permanent` when it is refused, and `Transient` when it failed or both sides kept moving.
         """
         require_valid_name(assignment.destination)
-        for _ in range(MAX_ROUNDS):
+        rounds = [self._round] * MAX_ROUNDS
+        if trail.fresh:
+            trail.fresh = False
+            rounds[0] = self._short_round
+        for take in rounds:
             deadline.check()
-            look = self._look(key, assignment)
-            if isinstance(look.action, Nothing):
-                if trail.write_under_way and look.action.reason is Reason.SOURCE_NOT_FOUND:
-                    # It would leave the replica of an object that is gone. Only a later look can tell.
-                    raise Transient(Reason.DESTINATION_UNAVAILABLE, "an earlier write may still be under way")
-                return trail.written or _announced(look, key, assignment)
-            try:
-                outcome = self._carry_out(look, look.action, key, assignment, deadline, trail)
-            except Moved:
-                continue
-            copied_before = trail.written.copied_bytes if trail.written else 0
-            trail.written = replace(outcome, copied_bytes=outcome.copied_bytes + copied_before)
-            if self.source.stat(key) == look.source:
-                return trail.written
+            with suppress(Moved):
+                if outcome := take(key, assignment, deadline, trail):
+                    return outcome
         raise Transient(Reason.CONTENTION)
+
+    def _short_round(self, key: SourceKey, assignment: Assignment, deadline: Deadline, trail: Trail) -> Outcome | None:
+        """A round for an object that is probably small and new: one request reads state and bytes, the next writes them
+        if there is no destination. `None` when it is not for that, or both sides have to be looked at again.
+
+        Only for a source that is there: that of one that is not would leave its replica.
+        """
+        with self.source.read(key) as found:
+            if found is None:
+                return None
+            source, body = found
+            if source.size > SHORTCUT_MAX_SIZE or source.archived:
+                return None
+            look = _judged(key, assignment, None, source, self.rules)
+            if not isinstance(look.action, Copy):
+                return None
+            self._carry_out(look, look.action, key, assignment, deadline, trail, body)
+        return self._last_look(look, key, trail)
+
+    def _round(self, key: SourceKey, assignment: Assignment, deadline: Deadline, trail: Trail) -> Outcome | None:
+        """`None` when both sides have to be looked at again."""
+        look = self._look(key, assignment)
+        if isinstance(look.action, Nothing):
+            if trail.write_under_way and look.action.reason is Reason.SOURCE_NOT_FOUND:
+                # It would leave the replica of an object that is gone. Only a later look can tell.
+                raise Transient(Reason.DESTINATION_UNAVAILABLE, "an earlier write may still be under way")
+            return trail.written or _announced(look, key, assignment)
+        self._carry_out(look, look.action, key, assignment, deadline, trail)
+        return self._last_look(look, key, trail)
+
+    def _last_look(self, look: Look, key: SourceKey, trail: Trail) -> Outcome | None:
+        return trail.written if self.source.stat(key) == look.source else None
 
     def foresee(self, key: SourceKey, assignment: Assignment, deadline: Deadline) -> Outcome:
         """What `reconcile` would do now. Writes nothing; raises what it would raise before it wrote."""
@@ -148,28 +181,49 @@ class Reconciler:
         assignment: Assignment,
         deadline: Deadline,
         trail: Trail,
-    ) -> Outcome:
-        """Raises `Moved` when what the decision rests on no longer holds; nothing was written then."""
+        body: Body | None = None,
+    ) -> None:
+        """Writes, and says so in the trail. Raises `Moved` when what the decision rests on no longer holds; nothing was
+        written then."""
         done = _announced(look, key, assignment)
         match action:
             case Copy(source, if_generation):
-                attributes = attributes_of(source, look.rule.placement)
+                plan = self.transfer.plan(source, assignment.destination, look.rule)
+                attributes = attributes_of(source, look.rule.placement, plan.checked)
                 trail.write_under_way = True  # until an answer says what became of it
                 try:
-                    copied = self.transfer.copy(source, assignment.destination, attributes, if_generation, deadline)
+                    written = self.transfer.copy(
+                        plan, source, assignment.destination, attributes, if_generation, deadline, body
+                    )
                 except Moved:
                     trail.write_under_way = False
                     raise
+                except Transient as error:
+                    if error.reason is Reason.CHECKSUM_MISMATCH:
+                        trail.mismatch = error
+                    raise
+                except Unfinished:
+                    if trail.mismatch:
+                        # It got ahead only because it had to begin again: that may go on for ever, and is a failure.
+                        raise trail.mismatch from None
+                    raise
                 trail.write_under_way = False
-                checked = attributes.receipt.checked
-                return replace(done, generation=copied.destination.generation, path=copied.path, checked=checked)
+                done = replace(
+                    done,
+                    generation=written.generation,
+                    path=plan.path,
+                    path_reason=plan.reason,
+                    checked=plan.checked,
+                )
             case UpdateMetadata(source, destination, _, checked):
                 attributes = attributes_of(source, look.rule.placement, checked)
                 updated = self.destination.update_metadata(destination, attributes)
-                return replace(done, generation=updated.generation)
+                done = replace(done, generation=updated.generation)
             case Delete(destination):
                 self.destination.delete(destination)
-                return replace(done, generation=None)
+                done = replace(done, generation=None)
+        copied_before = trail.written.copied_bytes if trail.written else 0
+        trail.written = replace(done, copied_bytes=done.copied_bytes + copied_before)
 
 
 def foreseen(

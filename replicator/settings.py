@@ -11,14 +11,18 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from dotenv import load_dotenv
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AliasChoices, ByteSize, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
 
 from replicator.rules import Deletes, Foreign, Rule, RuleSet, SourceAccess
 from replicator.rules.fields import DestinationBucket, Role, Secret, SourceBucket
 
+Topic = Annotated[str, Field(pattern="^projects/[^/]+/topics/[^/]+$")]
+
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 MIN_SECRET_LENGTH = 16
+MIN_MEMORY_BUDGET = 32 * 1024**2
+"""Bytes with which every path still works, the largest part of the smallest plan included."""
 
 
 def load_env_file() -> None:
@@ -145,6 +149,9 @@ class ServerSettings(Settings):
     concurrency: int = Field(
         80, ge=1, le=1000, description="Requests served at once; deploy with the same `--concurrency`."
     )
+    pubsub_emulator_host: str | None = Field(
+        None, description="Google's own variable: a Pub/Sub server for tests, which takes no credentials."
+    )
 
 
 class EngineSettings(Settings):
@@ -207,7 +214,18 @@ class EngineSettings(Settings):
     deadline_seconds: float = Field(
         480, gt=0, description="Time for one request; two minutes less than ack deadline and request timeout."
     )
-    chunk_size: int = Field(1024**2, ge=64 * 1024, description="Bytes in one read-ahead buffer; each stream has four.")
+    memory_budget: ByteSize | None = Field(
+        None,
+        ge=MIN_MEMORY_BUDGET,
+        description="Bytes that all copies together may hold in memory, such as `256MiB`; unset, half of what the "
+        "container has beyond 128 MiB, 1 GiB at most.",
+    )
+    chunk_size: int = Field(
+        1024**2,
+        ge=64 * 1024,
+        le=MIN_MEMORY_BUDGET // 4,
+        description="Bytes in one read-ahead buffer; each stream has four.",
+    )
 
     @field_validator("source_s3_buckets", mode="before")
     @classmethod
@@ -259,6 +277,11 @@ class ReplicateSettings(ServerSettings, EngineSettings):
     auth: Auth | None = Field(
         None, description="Who checks callers. `iam`: Cloud Run. `none`: nobody, which takes a loopback `HOST`."
     )
+    pubsub_topic: Topic | None = Field(
+        None,
+        description="The topic of the events: a copy that one request cannot finish is handed over to a message there. "
+        "Unset, it is resumed when the event is delivered again, which uses up delivery attempts.",
+    )
 
     @model_validator(mode="after")
     def _never_open_by_accident(self) -> Self:
@@ -275,12 +298,7 @@ class IngestSettings(ServerSettings):
     ingest_secrets: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         description="Secrets that `X-Ingest-Secret` may hold, separated by commas: two during a rotation."
     )
-    pubsub_topic: str = Field(
-        pattern="^projects/[^/]+/topics/[^/]+$", description="The topic that events are published to."
-    )
-    pubsub_emulator_host: str | None = Field(
-        None, description="Google's own variable: a Pub/Sub server for tests, which takes no credentials."
-    )
+    pubsub_topic: Topic = Field(description="The topic that events are published to.")
 
     @field_validator("ingest_secrets", mode="before")
     @classmethod

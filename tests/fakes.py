@@ -2,7 +2,8 @@
 
 import hashlib
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,9 @@ from awscrt.checksums import crc32c as compute_crc32c
 from replicator.errors import DestinationMoved, Permanent, SourceMoved, Transient
 from replicator.model import (
     Attributes,
+    BucketFacts,
     Checksum,
+    CompositeChecksum,
     ContentHeaders,
     DestinationName,
     DestinationObject,
@@ -21,7 +24,7 @@ from replicator.model import (
     SourceKey,
     SourceObject,
 )
-from replicator.ports import Body, UploadSession
+from replicator.ports import MAX_COMPONENTS, Body, UploadSession
 from replicator.reasons import Reason
 from replicator.receipt import METADATA_KEY, decode, encode
 
@@ -39,11 +42,12 @@ class InMemorySource:
     def __init__(self, *buckets: str) -> None:
         self.buckets = set(buckets)
         self.objects: dict[SourceKey, tuple[SourceObject, bytes]] = {}
+        self.composites: dict[SourceKey, CompositeChecksum] = {}
         self.read_bytes = 0
         self.opened_at: list[int] = []
         self.on_read: Callable[[int], None] = lambda offset: None
         self._seconds = itertools.count()
-        self._lock = RLock()
+        self.lock = RLock()
 
     def put(self, key: SourceKey, data: bytes, **properties: object) -> SourceObject:
         """Writes an object, a second after the write before."""
@@ -59,29 +63,40 @@ class InMemorySource:
             md5=md5.digest(),
         )
         state = replace(state, **properties)  # type: ignore[arg-type]
-        with self._lock:
+        with self.lock:
             self.objects[key] = state, data
         return state
 
     def delete(self, key: SourceKey) -> None:
-        with self._lock:
+        with self.lock:
             self.objects.pop(key, None)
 
     def stat(self, key: SourceKey) -> SourceObject | None:
-        with self._lock:
+        with self.lock:
             if key.bucket not in self.buckets:
                 raise Permanent(Reason.SOURCE_BUCKET_NOT_FOUND)
             found = self.objects.get(key)
             return found[0] if found else None
 
     @contextmanager
-    def open(self, source: SourceObject, offset: int = 0) -> Iterator[Body]:
-        with self._lock:
+    def read(self, key: SourceKey) -> Iterator[tuple[SourceObject, Body] | None]:
+        with self.lock:
+            source = self.stat(key)
+            data = self.objects[key][1] if source else b""
+        yield (source, _Body(self, memoryview(data), 0)) if source else None
+
+    @contextmanager
+    def open(self, source: SourceObject, offset: int = 0, length: int | None = None) -> Iterator[Body]:
+        with self.lock:
             self.opened_at.append(offset)
             state, data = self.objects.get(source.key, (None, b""))
             if state != source:
                 raise SourceMoved
-        yield _Body(self, memoryview(data), offset)
+        end = source.size if length is None else offset + length
+        yield _Body(self, memoryview(data)[:end], offset)
+
+    def checksum(self, source: SourceObject) -> Checksum | CompositeChecksum | None:
+        return source.checksum or self.composites.get(source.key)
 
     def check(self, bucket: str) -> None:
         if bucket not in self.buckets:
@@ -97,8 +112,21 @@ class _Body:
         chunk = self._data[self._offset : self._offset + min(len(buffer), 64 * 1024)]
         buffer[: len(chunk)] = chunk
         self._offset += len(chunk)
-        self._side.read_bytes += len(chunk)
+        with self._side.lock:
+            self._side.read_bytes += len(chunk)
         return len(chunk)
+
+
+class OneByOne(Executor):
+    """Does each step in the moment in which it is begun: what happens in which order is certain."""
+
+    def submit(self, fn, /, *args, **kwargs):
+        future = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
 
 
 @dataclass(slots=True)
@@ -110,11 +138,13 @@ class _Stored:
 
 @dataclass
 class InMemoryDestination:
-    """Cloud Storage as the core sees it. `writes` lists every visible change, in order."""
+    """Cloud Storage as the core sees it. `writes` lists every change, in order; `bucket_facts` is what every bucket is
+    like."""
 
     buckets: set[str] = field(default_factory=set)
     objects: dict[DestinationName, _Stored] = field(default_factory=dict)
     writes: list[str] = field(default_factory=list)
+    bucket_facts: BucketFacts | None = field(default_factory=lambda: BucketFacts("STANDARD"))
     on_append: Callable[[int, int], int] = lambda offset, length: length
     _generations: Iterator[int] = field(default_factory=lambda: itertools.count(1000))
     _lock: RLock = field(default_factory=RLock)
@@ -140,6 +170,29 @@ class InMemoryDestination:
         with self._lock:
             return self.commit(name, bytes(data), crc32c, attributes, if_generation)
 
+    def compose(
+        self,
+        name: DestinationName,
+        components: Sequence[DestinationObject],
+        attributes: Attributes,
+        if_generation: int,
+        *,
+        delete_components: bool = False,
+    ) -> DestinationObject:
+        assert 1 <= len(components) <= MAX_COMPONENTS
+        with self._lock:
+            found = [self.objects.get(component.name) for component in components]
+            for component, stored in zip(components, found, strict=True):
+                if stored is None or stored.state.generation != component.generation:
+                    raise DestinationMoved
+            data = b"".join(stored.data for stored in found if stored)
+            composed = replace(self.commit(name, data, crc32c(data), attributes, if_generation), md5=None)
+            self.objects[name].state = composed
+            if delete_components:
+                for component in components:
+                    self.discard(component)
+            return composed
+
     def begin(self, name: DestinationName, size: int, attributes: Attributes, if_generation: int) -> UploadSession:
         self._require_bucket(name)
         return _InMemorySession(self, name, size, attributes, if_generation)
@@ -147,7 +200,7 @@ class InMemoryDestination:
     def update_metadata(self, current: DestinationObject, attributes: Attributes) -> DestinationObject:
         with self._lock:
             stored = self._require(current)
-            if current.custom_time and attributes.custom_time < current.custom_time:
+            if current.custom_time and attributes.custom_time and attributes.custom_time < current.custom_time:
                 raise Permanent(Reason.DESTINATION_REFUSED)
             metadata = _with_receipt(attributes)
             placement = stored.attributes.placement if stored.attributes else Placement()
@@ -167,6 +220,22 @@ class InMemoryDestination:
             self._require(current)
             del self.objects[current.name]
             self.writes.append("delete")
+
+    def list_objects(self, bucket: str, prefix: str) -> Iterator[DestinationObject]:
+        with self._lock:
+            names = sorted(name.name for name in self.objects if name.bucket == bucket)
+            found = [self.objects[DestinationName(bucket, name)].state for name in names if name.startswith(prefix)]
+        return iter(found)
+
+    def discard(self, temporary: DestinationObject) -> None:
+        with self._lock:
+            stored = self.objects.get(temporary.name)
+            if stored and stored.state.generation == temporary.generation:
+                del self.objects[temporary.name]
+                self.writes.append("discard")
+
+    def facts(self, bucket: str) -> BucketFacts | None:
+        return self.bucket_facts
 
     def check(self, bucket: str) -> None:
         if bucket not in self.buckets:
@@ -247,4 +316,5 @@ class _InMemorySession:
 
 
 def _with_receipt(attributes: Attributes) -> dict[str, str]:
-    return {**attributes.metadata, METADATA_KEY: encode(attributes.receipt)}
+    receipt = {METADATA_KEY: encode(attributes.receipt)} if attributes.receipt else {}
+    return {**attributes.metadata, **receipt}

@@ -52,7 +52,7 @@ def s3_source(url: str, keys=None, pool_size: int = 32, tag_filtered: frozenset[
 def gcs_destination(url: str, pool_size: int = 32) -> GcsDestination:
     """The real adapter, configured as a deployment is: through the environment."""
     with patch.dict(os.environ, {"STORAGE_EMULATOR_HOST": url}):
-        return GcsDestination(connect_gcs(None, pool_size), pool_size)
+        return GcsDestination(connect_gcs(None, pool_size))
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,11 +11,14 @@ from replicator.model import Attributes, DestinationName, DestinationObject
 from replicator.reasons import Reason
 from replicator.receipt import METADATA_KEY, decode, encode
 
+FIELDS = "crc32c,customTime,generation,md5Hash,metadata,metageneration,size"
+"""All that `destination_object` looks at."""
 
-def new_resource(name: DestinationName, attributes: Attributes) -> dict[str, Any]:
+
+def new_resource(attributes: Attributes) -> dict[str, Any]:
     """For an object that is to be written. Its storage class is chosen then, and changed by a rewrite only
-    (https://cloud.google.com/storage/docs/metadata); the KMS key is a parameter of the request."""
-    return resource_of(attributes) | {"name": name.name, "storageClass": attributes.placement.storage_class}
+    (https://cloud.google.com/storage/docs/metadata); its name and KMS key are parameters of the request."""
+    return resource_of(attributes) | {"storageClass": attributes.placement.storage_class}
 
 
 def resource_of(attributes: Attributes) -> dict[str, Any]:
@@ -27,33 +30,35 @@ def resource_of(attributes: Attributes) -> dict[str, Any]:
         "contentDisposition": headers.content_disposition,
         "contentLanguage": headers.content_language,
         "cacheControl": headers.cache_control,
-        "customTime": attributes.custom_time.isoformat(),
-        "metadata": {**attributes.metadata, METADATA_KEY: encode(attributes.receipt)},
+        "customTime": attributes.custom_time.isoformat() if attributes.custom_time else None,
+        "metadata": dict(attributes.metadata)
+        | ({METADATA_KEY: encode(attributes.receipt)} if attributes.receipt else {}),
     }
 
 
 def answered_object(name: DestinationName, answer: bytes) -> DestinationObject:
-    """The state in the answer to a write. Raises `Transient` where it is none, as from a proxy in between."""
+    """The state in an answer. Raises `Transient` where it is none, as from a proxy in between."""
     try:
-        resource = json.loads(answer)
-    except (ValueError, RecursionError):
-        raise _unreadable() from None
-    return destination_object(name, resource)
+        return destination_object(name, json.loads(answer))
+    except UNREADABLE:
+        raise Transient(Reason.DESTINATION_UNAVAILABLE, "the answer is no object resource") from None
+
+
+def answered_page(bucket: str, answer: bytes) -> tuple[Sequence[DestinationObject], str | None]:
+    """The objects in one page of a listing, and the token of the next page. Raises `Transient` where it is none."""
+    try:
+        page = json.loads(answer)
+        objects = [destination_object(DestinationName(bucket, item["name"]), item) for item in page.get("items", [])]
+        return objects, page.get("nextPageToken")
+    except UNREADABLE:
+        raise Transient(Reason.DESTINATION_UNAVAILABLE, "the answer is no listing") from None
+
+
+UNREADABLE = (AttributeError, KeyError, TypeError, ValueError, RecursionError)
+"""What reading something else than expected raises."""
 
 
 def destination_object(name: DestinationName, resource: Mapping[str, Any]) -> DestinationObject:
-    """The state in an object resource, as the JSON API answers it. Raises `Transient` where it is none."""
-    try:
-        return _destination_object(name, resource)
-    except (AttributeError, KeyError, TypeError, ValueError):
-        raise _unreadable() from None
-
-
-def _unreadable() -> Transient:
-    return Transient(Reason.DESTINATION_UNAVAILABLE, "the answer is no object resource")
-
-
-def _destination_object(name: DestinationName, resource: Mapping[str, Any]) -> DestinationObject:
     metadata = resource.get("metadata") or {}
     custom_time = resource.get("customTime")
     md5 = resource.get("md5Hash")

@@ -7,19 +7,20 @@ https://cloud.google.com/storage/docs/performing-resumable-uploads
 import base64
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-import requests
+from urllib3 import BaseHTTPResponse
+from urllib3.exceptions import HTTPError
 
+from replicator.adapters.gcs_connections import Connections
 from replicator.adapters.gcs_resource import answered_object
 from replicator.errors import DestinationMoved, Permanent, Transient
 from replicator.model import DestinationName, DestinationObject
 from replicator.reasons import Reason
 
-TIMEOUT = (20, 60)
-"""Seconds to connect, which urllib3 also takes for each piece that is sent, and seconds to wait for an answer."""
+CANCEL_TIMEOUT = (5, 5)
+"""Seconds to connect, and to wait for an answer."""
 
-CANCEL_TIMEOUT = 5
 MAX_STATUS_QUERIES = 3
 """Times that an unclear answer to the last request is cleared up before the upload is given up."""
 
@@ -27,21 +28,22 @@ PERSISTED = re.compile(r"bytes=0-(\d+)")
 
 
 class GcsUploadSession:
-    """The port `UploadSession`. The URI is a bearer secret: it is neither logged nor part of an error."""
+    """The port `UploadSession`. The URI is a bearer secret: it is neither logged nor part of an error. Since it
+    authorises by itself, its requests carry no credentials."""
 
-    def __init__(self, http: requests.Session, uri: str, name: DestinationName, size: int) -> None:
-        self._http, self._uri, self._name, self._size = http, uri, name, size
+    def __init__(self, connections: Connections, uri: str, name: DestinationName, size: int) -> None:
+        self._connections, self._uri, self._name, self._size = connections, uri, name, size
         self._all = f"bytes */{size}"
 
     def append(self, offset: int, length: int, chunks: Iterator[memoryview]) -> int:
-        body = _Chunks(chunks, length)
-        response = self._put(f"bytes {offset}-{offset + length - 1}/{self._size}", body)
+        content_range = f"bytes {offset}-{offset + length - 1}/{self._size}"
+        response = self._put(content_range, chunks, {"Content-Length": str(length)})
         if _is_unclear(response):
             response = self._put(self._all, b"")
         if response is None:
             raise Transient(Reason.DESTINATION_UNAVAILABLE, "the upload broke")
-        if response.status_code != 308:
-            _raise_translated(response.status_code)
+        if response.status != 308:
+            _raise_translated(response.status)
         return _persisted(response)
 
     def finish(self, offset: int, chunk: bytes, crc32c: bytes) -> DestinationObject:
@@ -56,10 +58,10 @@ class GcsUploadSession:
                 response = self._put(self._all, b"", headers)
             if response is None:
                 continue
-            if response.status_code in (200, 201):
-                return answered_object(self._name, response.content)
-            if response.status_code != 308:
-                _raise_translated(response.status_code)
+            if response.status in (200, 201):
+                return answered_object(self._name, response.data)
+            if response.status != 308:
+                _raise_translated(response.status)
             start = _persisted(response)
             if start < offset:
                 break
@@ -67,44 +69,25 @@ class GcsUploadSession:
 
     def cancel(self) -> None:
         # An abandoned session goes away by itself within a week; deleting it only spares that time.
-        with contextlib.suppress(requests.RequestException):
-            self._http.delete(self._uri, timeout=CANCEL_TIMEOUT)
+        with contextlib.suppress(HTTPError, OSError):
+            self._connections.send("DELETE", self._uri, {}, timeout=CANCEL_TIMEOUT)
 
     def _put(
-        self, content_range: str, body: "_Chunks | bytes", headers: dict[str, str] | None = None
-    ) -> requests.Response | None:
+        self, content_range: str, body: Iterator[memoryview] | bytes, headers: Mapping[str, str] | None = None
+    ) -> BaseHTTPResponse | None:
         """`None` when no answer came, so that it is unclear what Cloud Storage holds."""
         try:
-            return self._http.put(
-                self._uri,
-                data=body,  # type: ignore[arg-type]  # chunks of any buffer type are sent as they are
-                headers={"Content-Range": content_range, **(headers or {})},
-                timeout=TIMEOUT,
-                allow_redirects=False,  # 308 is no redirect here
-            )
-        except requests.RequestException:
+            return self._connections.send("PUT", self._uri, {"Content-Range": content_range, **(headers or {})}, body)
+        except (HTTPError, OSError):
             return None
 
 
-class _Chunks:
-    """A request body of known length that is sent chunk by chunk, without being joined or copied."""
-
-    def __init__(self, chunks: Iterator[memoryview], length: int) -> None:
-        self._chunks, self._length = chunks, length
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __iter__(self) -> Iterator[memoryview]:
-        return self._chunks
-
-
-def _is_unclear(response: requests.Response | None) -> bool:
+def _is_unclear(response: BaseHTTPResponse | None) -> bool:
     """Whether only the session itself can tell what became of the request."""
-    return response is None or response.status_code in (408, 429) or response.status_code >= 500
+    return response is None or response.status in (408, 429) or response.status >= 500
 
 
-def _persisted(response: requests.Response) -> int:
+def _persisted(response: BaseHTTPResponse) -> int:
     """Bytes held from the object's start on; without a Range header there are none."""
     match = PERSISTED.fullmatch(response.headers.get("Range", ""))
     return int(match[1]) + 1 if match else 0

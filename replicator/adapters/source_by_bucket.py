@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
 from replicator.errors import Permanent
-from replicator.model import SourceKey, SourceObject
+from replicator.model import Checksum, CompositeChecksum, SourceKey, SourceObject
 from replicator.ports import Body, Source
 from replicator.reasons import Reason
 
@@ -21,8 +21,14 @@ class SourceByBucket:
     def stat(self, key: SourceKey) -> SourceObject | None:
         return self._of(key.bucket).stat(key)
 
-    def open(self, source: SourceObject, offset: int = 0) -> AbstractContextManager[Body]:
-        return self._of(source.key.bucket).open(source, offset)
+    def read(self, key: SourceKey) -> AbstractContextManager[tuple[SourceObject, Body] | None]:
+        return self._of(key.bucket).read(key)
+
+    def open(self, source: SourceObject, offset: int = 0, length: int | None = None) -> AbstractContextManager[Body]:
+        return self._of(source.key.bucket).open(source, offset, length)
+
+    def checksum(self, source: SourceObject) -> Checksum | CompositeChecksum | None:
+        return self._of(source.key.bucket).checksum(source)
 
     def check(self, bucket: str) -> None:
         self._of(bucket).check(bucket)

@@ -11,14 +11,16 @@ from replicator.web.replicate import ReplicateDoors
 def _build_replicate_doors() -> ReplicateDoors:
     settings = ReplicateSettings.load()
     meters = start_telemetry(settings)
-    return ReplicateDoors(once(lambda: build_engine(settings, settings.concurrency, meters)))
+    topic = settings.pubsub_topic
+    publisher = once(lambda: build_publisher(settings, topic)) if topic else None
+    return ReplicateDoors(once(lambda: build_engine(settings, settings.concurrency, meters)), publisher)
 
 
 def _build_ingest_doors() -> IngestDoors:
     settings = IngestSettings.load()
     start_telemetry(settings)
     secrets = [secret.get_secret_value() for secret in settings.ingest_secrets]
-    return IngestDoors(once(lambda: build_publisher(settings)), secrets)
+    return IngestDoors(once(lambda: build_publisher(settings, settings.pubsub_topic)), secrets)
 
 
 replicate_doors = once(_build_replicate_doors)

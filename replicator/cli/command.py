@@ -17,6 +17,7 @@ from replicator.cli.exit_codes import ExitCode
 from replicator.cli.interruption import run_interruptibly
 from replicator.cli.output import Output, finish, with_output
 from replicator.cli.progress import ProgressBar
+from replicator.cli.resumption import to_the_end
 from replicator.errors import ReplicationError
 from replicator.model import DestinationName, SourceKey
 from replicator.ports import Progress
@@ -161,8 +162,10 @@ def copy(
         engine = engines(bar)
         started = perf_counter()
         with shown:
-            results = run_interruptibly(
-                lambda deadline: engine.replicate(source, deadline, destination, dry_run=dry_run)
+            results = to_the_end(
+                lambda: run_interruptibly(
+                    lambda deadline: engine.replicate(source, deadline, destination, dry_run=dry_run)
+                )
             )
     except ReplicationError as error:
         output.fail(source, error)

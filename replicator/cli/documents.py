@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from replicator.errors import ReplicationError, Transient
+from replicator.errors import Permanent, ReplicationError
 from replicator.explain import Explanation, Prospect, Verdict
 from replicator.model import DestinationName, DestinationObject, Failure, Outcome, SourceKey, SourceObject
 from replicator.status import Status, object_fields, status_fields
@@ -76,7 +76,7 @@ def _error(error: ReplicationError) -> Document:
     return {
         "reason": str(error.reason),
         "detail": error.reason.explained(error.detail),
-        "permanent": not isinstance(error, Transient),
+        "permanent": isinstance(error, Permanent),
     }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from enum import IntEnum
 
-from replicator.errors import ReplicationError, Transient
+from replicator.errors import Permanent, ReplicationError
 from replicator.explain import Explanation
 from replicator.model import Failure, Outcome, Result
 from replicator.reasons import Reason
@@ -23,12 +23,12 @@ class ExitCode(IntEnum):
 
 
 def of_error(error: ReplicationError) -> ExitCode:
-    """Only a transient error is worth another try."""
+    """Only what is not permanent is worth another try."""
     if error.reason is Reason.UNEXPECTED:
         return ExitCode.UNEXPECTED
     if error.reason is Reason.DESTINATION_NOT_FOUND:
         return ExitCode.OUT_OF_SYNC
-    return ExitCode.TRY_AGAIN if isinstance(error, Transient) else ExitCode.REFUSED
+    return ExitCode.REFUSED if isinstance(error, Permanent) else ExitCode.TRY_AGAIN
 
 
 def of_result(result: Outcome | Failure) -> ExitCode:

@@ -15,6 +15,9 @@ T = TypeVar("T")
 GRACE = 2.0
 """Seconds in which an interrupted copy may give up its upload session; one that hangs does not get more."""
 
+INTERVAL = 0.1
+"""Seconds after which Ctrl-C is noticed at the latest."""
+
 SECONDS = 7 * 24 * 3600.0
 """The time a copy has when nobody waits for an answer: the life of an upload session
 (https://cloud.google.com/storage/docs/resumable-uploads#session-uris)."""
@@ -45,14 +48,22 @@ def run_interruptibly(work: Callable[[Deadline], T]) -> T:
 
     try:
         threading.Thread(target=run, name="copy", daemon=True).start()
+        _wait(done, float("inf"))
         return done.result()
     except KeyboardInterrupt:
-        interrupted.set()
-        with suppress(KeyboardInterrupt):
-            wait([done], timeout=GRACE)
+        with suppress(KeyboardInterrupt):  # a second Ctrl-C may come from here on
+            interrupted.set()
+            _wait(done, GRACE)
         if not done.done():
             raise StillRunning from None
         raise
+
+
+def _wait(done: Future[T], seconds: float) -> None:
+    """In short waits: a signal that arrives just before one begins is not noticed before it ends."""
+    end = time.monotonic() + seconds
+    while not done.done() and (left := end - time.monotonic()) > 0:
+        wait([done], timeout=min(left, INTERVAL))
 
 
 def end_at_once() -> None:

@@ -20,7 +20,11 @@ def result_line(result: Outcome | Failure, seconds: float) -> str:
     """One destination of a copy: what became of it and why, from where to where, and what was moved."""
     if isinstance(result, Failure):
         return failure_line(result)
-    facts = [f"{result.copied_bytes} bytes", result.path, f"checked {result.checked}" if result.checked else None]
+    facts = [
+        f"{result.copied_bytes} bytes",
+        _path_text(result),
+        f"checked {result.checked}" if result.checked else None,
+    ]
     facts += [f"{seconds:.2f} s", f"not held: {', '.join(result.not_held)}" if result.not_held else None]
     known = ", ".join(fact for fact in facts if fact)
     return f"{_happening(result):9} {_way(result)}  {result.reason}: {result.reason.explanation} [{known}]"
@@ -83,6 +87,12 @@ def explanation_lines(explanation: Explanation) -> Iterator[str]:
 
 def _way(result: Outcome | Failure) -> str:
     return f"{result.source} -> {result.destination}" if result.destination else str(result.source)
+
+
+def _path_text(outcome: Outcome) -> str | None:
+    """The path, and what decided it where that was not just the size."""
+    unusual = outcome.path_reason not in (None, "size")
+    return f"{outcome.path} because of {outcome.path_reason}" if unusual else outcome.path
 
 
 def _happening(outcome: Outcome) -> str:

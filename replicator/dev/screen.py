@@ -33,7 +33,14 @@ COLUMNS = (
     Column("rule", 12, rank=4),
 )
 
-STYLES = {"failed": "bold red", "ignored": "dim", "unchanged": "dim", "kept": "yellow", "deleted": "yellow"}
+STYLES = {
+    "failed": "bold red",
+    "handed_over": "cyan",
+    "ignored": "dim",
+    "unchanged": "dim",
+    "kept": "yellow",
+    "deleted": "yellow",
+}
 
 
 class Screen:
@@ -74,7 +81,7 @@ class Screen:
             row = self._line(source, cells, "", STYLES.get(result, "green"))
             if elsewhere := str(fields.get("elsewhere", "")):
                 row.append(f"  → gs://{_printable(elsewhere.removeprefix('gs://').partition('/')[0])}", "dim")
-            self._print(row.append(f"  {_printable(str(fields.get('detail', '')))}"))
+            self._print(row.append(f"  {_printable(_detail(fields))}"))
 
     def _line(self, source: str, cells: Mapping[str, str], style: str, result_style: str) -> Text:
         line = Text(style=style)
@@ -101,6 +108,13 @@ def _layout(width: int | None) -> tuple[tuple[Column, ...], int]:
             break
         columns.remove(least)
     return tuple(columns), max(rest, MIN_SOURCE_WIDTH)
+
+
+def _detail(fields: Mapping[str, Any]) -> str:
+    """What was wrong, or how far an unfinished copy got."""
+    if (copied := fields.get("copied")) is not None:
+        return f"{_size(copied)} of {_size(fields.get('size'))}"
+    return str(fields.get("detail", ""))
 
 
 def _fit(text: str, width: int, *, crop: bool) -> str:

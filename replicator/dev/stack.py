@@ -180,6 +180,7 @@ class Stack:
             **self.sides,
             **self.rules.variables,
             "AUTH": "none",
+            **self._topic,
             "HOST": HOST,  # the socket is inherited; whoever names another host to the stack wants it open
             "DEADLINE_SECONDS": str(ACK_DEADLINE - 10),
             "MAX_RETRIES": "1",  # fewer than any deployment's: a person is watching, and Pub/Sub delivers again
@@ -190,9 +191,12 @@ class Stack:
             **environment.inherited(),
             "HOST": HOST,
             "INGEST_SECRETS": self.ingest_secret,
-            "PUBSUB_TOPIC": TOPIC,
-            "PUBSUB_EMULATOR_HOST": self.pubsub_address,
+            **self._topic,
         }
+
+    @property
+    def _topic(self) -> dict[str, str]:
+        return {"PUBSUB_TOPIC": TOPIC, "PUBSUB_EMULATOR_HOST": self.pubsub_address}
 
     def _check(self) -> None:
         if self._failure:

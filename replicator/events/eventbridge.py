@@ -2,7 +2,7 @@
 
 from typing import TypeGuard
 
-from replicator.events.fields import JsonObject, malformed, moment, optional_text, text, version_id
+from replicator.events.fields import JsonObject, malformed, moment, optional_text, present, text, version_id
 from replicator.model import Change, IgnoredEvent, Notice, SourceKey
 from replicator.reasons import Reason
 
@@ -46,3 +46,18 @@ def read(event: JsonObject) -> Notice:
                 sequencer=optional_text(described.get("sequencer")),
             )
     raise malformed("the EventBridge event names no bucket and object")
+
+
+def write(change: Change) -> JsonObject:
+    """The event that `read` makes `change` of. Its kind is one of `CHANGES`."""
+    described = {"key": change.source.key, "version-id": change.version_id, "sequencer": change.sequencer}
+    return present(
+        {
+            "version": "0",
+            "id": change.event_id,
+            "detail-type": change.kind,
+            "source": "aws.s3",
+            "time": change.occurred_at.isoformat() if change.occurred_at else None,
+            "detail": {"version": "0", "bucket": {"name": change.source.bucket}, "object": present(described)},
+        }
+    )

@@ -6,6 +6,7 @@ behind them does.
 
 import json
 from base64 import b64decode
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TypeGuard
 
@@ -71,6 +72,11 @@ def moment(value: object) -> datetime | None:
         return time.astimezone(UTC) if time and time.tzinfo else None
     except (ValueError, OverflowError):
         return None
+
+
+def present(fields: Mapping[str, object]) -> JsonObject:
+    """The fields that have a value: an event leaves out what there is not."""
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _is_text(value: object) -> TypeGuard[str]:

@@ -4,9 +4,9 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-struc
 """
 
 from typing import TypeGuard
-from urllib.parse import unquote_plus
+from urllib.parse import quote_plus, unquote_plus
 
-from replicator.events.fields import JsonObject, malformed, moment, optional_text, text, version_id
+from replicator.events.fields import JsonObject, malformed, moment, optional_text, present, text, version_id
 from replicator.model import Change, IgnoredEvent, Notice, SourceKey
 from replicator.reasons import Reason
 
@@ -44,6 +44,23 @@ def read(record: JsonObject) -> Notice:
                 sequencer=optional_text(described.get("sequencer")),
             )
     raise malformed("the S3 record names no bucket and object")
+
+
+def write(change: Change) -> JsonObject:
+    """The record that `read` makes `change` of. Its kind is one of `CHANGES` or of a family of `CHANGING_FAMILIES`."""
+    described = {
+        "key": quote_plus(change.source.key),
+        "versionId": change.version_id,
+        "sequencer": change.sequencer,
+    }
+    return present(
+        {
+            "eventName": change.kind,
+            "eventTime": change.occurred_at.isoformat() if change.occurred_at else None,
+            "responseElements": {"x-amz-request-id": change.event_id} if change.event_id else None,
+            "s3": {"bucket": {"name": change.source.bucket}, "object": present(described)},
+        }
+    )
 
 
 def _key(encoded: object) -> str:

@@ -6,7 +6,7 @@ from replicator.rules.fields import ROLE_ARN, SECRET_RESOURCE
 from replicator.rules.filter import Filter
 from replicator.rules.glob import Glob, GlobError
 from replicator.rules.names import MAX_NAME_BYTES, RESERVED_PREFIX, require_valid_name
-from replicator.rules.rule import Deletes, Foreign, Rule, SourceAccess
+from replicator.rules.rule import Deletes, Foreign, Parts, Rule, SourceAccess
 from replicator.rules.ruleset import Assignment, RuleSet
 from replicator.rules.syntax import MAX_BYTES
 
@@ -22,6 +22,7 @@ __all__ = [
     "Foreign",
     "Glob",
     "GlobError",
+    "Parts",
     "Rule",
     "RuleSet",
     "RulesError",

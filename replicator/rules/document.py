@@ -25,7 +25,7 @@ from replicator.rules.fields import (
     TagValue,
 )
 from replicator.rules.filter import Filter
-from replicator.rules.rule import Deletes, Foreign, Rule, SourceAccess
+from replicator.rules.rule import Deletes, Foreign, Parts, Rule, SourceAccess
 from replicator.rules.ruleset import RuleSet
 from replicator.rules.syntax import read_document, shown
 
@@ -137,6 +137,7 @@ class _RuleDocument(_Model):
     destination: _Destination
     deletes: Deletes = Deletes.IGNORE
     foreign: Foreign = Foreign.OVERWRITE
+    parts: Parts = Parts.AUTO
 
     @model_validator(mode="after")
     def _some_key_passes(self) -> Self:
@@ -161,6 +162,7 @@ class _RuleDocument(_Model):
             filter=self.filter.filter,
             placement=Placement(destination.storage_class, destination.kms_key),
             access=source.access,
+            parts=self.parts,
         )
 
 

@@ -22,6 +22,13 @@ class Foreign(StrEnum):
     KEEP = "keep"
 
 
+class Parts(StrEnum):
+    """Whether large objects may be copied in parts, which are temporary objects in the destination bucket."""
+
+    AUTO = "auto"
+    NEVER = "never"
+
+
 @dataclass(frozen=True, slots=True)
 class SourceAccess:
     """How the source buckets are read, where it is not as the environment says.
@@ -55,6 +62,7 @@ class Rule:
     filter: Filter = field(default_factory=Filter)
     placement: Placement = field(default_factory=Placement)
     access: SourceAccess = field(default_factory=SourceAccess)
+    parts: Parts = Parts.AUTO
 
     def mismatch_of_key(self, source: SourceKey) -> Reason | None:
         """Why this rule is for no object of this key, or `None`."""

@@ -4,12 +4,13 @@ A line and the metrics are made of the same fields, so they cannot disagree. Wha
 an error's text stay out of both (docs/observability.md, docs/decisions/011-what-a-line-may-say.md).
 """
 
-from replicator.telemetry.fields import failure_fields, outcome_fields
+from replicator.telemetry.fields import failure_fields, outcome_fields, progress_fields
 from replicator.telemetry.lines import configure
 from replicator.telemetry.outcomes import (
     Occasion,
     log_error,
     log_failure,
+    log_handed_over,
     log_ignored,
     log_outcome,
     log_published,
@@ -25,11 +26,13 @@ __all__ = [
     "failure_fields",
     "log_error",
     "log_failure",
+    "log_handed_over",
     "log_ignored",
     "log_outcome",
     "log_published",
     "log_unexpected",
     "outcome_fields",
+    "progress_fields",
     "record_with",
     "request_scope",
 ]

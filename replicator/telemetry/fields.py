@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from replicator.errors import ReplicationError, Unfinished
 from replicator.model import Failure, Outcome
 
 
@@ -18,6 +19,7 @@ def outcome_fields(outcome: Outcome) -> dict[str, Any]:
             "generation": str(outcome.generation) if outcome.generation else None,
             "bytes": outcome.copied_bytes,
             "path": outcome.path,
+            "path_reason": outcome.path_reason,
             "checked": outcome.checked,
             "attempts": outcome.attempts,
             "version_id": outcome.version_id,
@@ -36,8 +38,14 @@ def failure_fields(failure: Failure) -> dict[str, Any]:
             "source": str(failure.source),
             "destination": str(failure.destination) if failure.destination else None,
             "attempts": failure.attempts,
+            **progress_fields(failure.error),
         }
     )
+
+
+def progress_fields(error: ReplicationError) -> dict[str, int]:
+    """How far a copy got that is not finished: bytes of the object, and how many it has."""
+    return {"copied": error.copied, "size": error.size} if isinstance(error, Unfinished) else {}
 
 
 def present(fields: Mapping[str, Any]) -> dict[str, Any]:

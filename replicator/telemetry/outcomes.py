@@ -45,6 +45,13 @@ def log_failure(failure: Failure, occasion: Occasion, seconds: float) -> None:
     _say_failed(failure.error, about)
 
 
+def log_handed_over(failure: Failure, occasion: Occasion, seconds: float, message_id: str) -> None:
+    """An object that is not done with, but will be: the rest is the business of a fresh message, by this id."""
+    left = {"result": "handed_over", "reason": str(failure.error.reason), "next_message_id": message_id}
+    fields = {**_occasion_fields(occasion), **failure_fields(failure), **_times(occasion, seconds), **left}
+    _say(logging.INFO, f"handed over: {failure.source}", fields)
+
+
 def log_error(error: ReplicationError, occasion: Occasion | None = None) -> None:
     """A request or a message that came to nothing before it was clear which object it is about."""
     _say_failed(error, _occasion_fields(occasion) if occasion else {})

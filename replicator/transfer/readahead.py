@@ -11,23 +11,22 @@ from replicator.errors import Transient
 from replicator.model import SourceObject
 from replicator.ports import Body, Source
 from replicator.reasons import Reason
+from replicator.transfer.reading import MAX_FRUITLESS_READS
 
 DEPTH = 4
 """Buffers per reader: one being filled, one being sent, two in between to even out both sides."""
-
-MAX_FRUITLESS_READS = 3
-"""Reads in a row that may break without having brought a single byte."""
 
 
 class ReadAhead:
     """The bytes of one pinned object, in order, from any offset.
 
-    A context manager: leaving it ends the thread. At most `DEPTH` * `chunk_size` bytes are held.
+    A context manager: leaving it ends the thread. What is read ahead is held in `buffer`, in `DEPTH` chunks.
     """
 
-    def __init__(self, side: Source, source: SourceObject, chunk_size: int, deadline: Deadline) -> None:
+    def __init__(self, side: Source, source: SourceObject, buffer: memoryview, deadline: Deadline) -> None:
         self._side, self._source, self._deadline = side, source, deadline
-        self._buffers = [memoryview(bytearray(min(chunk_size, source.size))) for _ in range(DEPTH)]
+        size = len(buffer) // DEPTH
+        self._buffers = [buffer[start : start + size] for start in range(0, DEPTH * size, size)]
         self._reader: _Reader | None = None
         self._rest = memoryview(b"")
         self.position = 0

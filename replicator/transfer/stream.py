@@ -7,13 +7,14 @@ Cloud Storage says, and the reader goes back there.
 
 from collections.abc import Callable, Iterator
 
-from replicator.deadline import Deadline
 from replicator.errors import Transient
-from replicator.model import Attributes, DestinationName, DestinationObject, SourceObject
-from replicator.ports import Destination, Source, UploadSession
+from replicator.model import DestinationObject
+from replicator.ports import UploadSession
 from replicator.reasons import Reason
 from replicator.transfer.checksums import Digest
-from replicator.transfer.readahead import ReadAhead
+from replicator.transfer.job import Job
+from replicator.transfer.memory import Memory
+from replicator.transfer.readahead import DEPTH, ReadAhead
 
 UPLOAD_UNIT = 256 * 1024
 """All but the last request of a resumable upload send a multiple of this
@@ -23,28 +24,23 @@ MAX_FRUITLESS_APPENDS = 3
 """Requests in a row after which Cloud Storage may hold no more than before."""
 
 
-def copy_stream(
-    source_side: Source,
-    destination_side: Destination,
-    source: SourceObject,
-    name: DestinationName,
-    attributes: Attributes,
-    if_generation: int,
-    *,
-    chunk_size: int,
-    deadline: Deadline,
-    at: Callable[[int], None],
-) -> DestinationObject:
-    """Raises what the two sides raise, and `Transient` when the bytes do not match or time is up."""
-    digest = Digest(source.checksum)
-    session = destination_side.begin(name, source.size, attributes, if_generation)
+def copy_stream(job: Job, memory: Memory, chunk_size: int) -> DestinationObject:
+    """`chunk_size` is the size in bytes of one of the `DEPTH` buffers that are read ahead.
+
+    Raises what the two sides raise, and `Transient` when the bytes do not match or time is up.
+    """
+    size, destination_side, digest = job.source.size, job.destination_side, Digest(job.plan.check)
+    session = destination_side.begin(job.name, size, job.attributes, job.if_generation)
     try:
-        with ReadAhead(source_side, source, chunk_size, deadline) as reader:
-            last_chunk = (source.size - 1) // UPLOAD_UNIT * UPLOAD_UNIT
-            _send_until(last_chunk, session, reader, digest, at)
-            tail = b"".join(_checked(reader, source.size - last_chunk, digest, at))
-        digest.verify(source.size)
-        deadline.check()
+        with (
+            memory.borrow(DEPTH * chunk_size, job.deadline) as buffer,
+            ReadAhead(job.source_side, job.source, buffer, job.deadline) as reader,
+        ):
+            last_chunk = (size - 1) // UPLOAD_UNIT * UPLOAD_UNIT
+            _send_until(last_chunk, session, reader, digest, job.at)
+            tail = b"".join(_checked(reader, size - last_chunk, digest, job.at))
+        digest.verify(size)
+        job.deadline.check()
         written = session.finish(last_chunk, tail, digest.crc32c)
     except BaseException:
         session.cancel()

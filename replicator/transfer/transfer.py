@@ -1,40 +1,22 @@
-"""Chooses the path that an object's bytes take."""
+"""Moves one pinned object's bytes, on the path that its plan says."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from enum import StrEnum
-from threading import Semaphore
 
 from replicator.deadline import Deadline
-from replicator.errors import Transient
 from replicator.model import Attributes, DestinationName, DestinationObject, SourceObject
-from replicator.ports import Destination, Progress, Source
-from replicator.reasons import Reason
+from replicator.ports import Body, Destination, Progress, Source
+from replicator.rules import Rule
+from replicator.transfer.job import Job
+from replicator.transfer.memory import Memory
+from replicator.transfer.parts import copy_parts
+from replicator.transfer.plan import USUAL, Circumstances, Path, Plan, Sizes, choose
 from replicator.transfer.stream import copy_stream
 from replicator.transfer.whole import copy_whole
 
-WHOLE_MAX_SIZE = 8 * 1024**2
-"""Up to this many bytes an object is copied whole: one GET into memory, one insert."""
-
-
-MAX_CONCURRENCY = 1000
-"""Requests that Cloud Run sends one instance at once, at most."""
-
-
-class Path(StrEnum):
-    """How an object's bytes are moved."""
-
-    WHOLE = "whole"
-    STREAM = "stream"
-
-
-@dataclass(frozen=True, slots=True)
-class Copied:
-    """A finished copy: the object that is visible now, and the path its bytes took."""
-
-    destination: DestinationObject
-    path: Path
+MIB = 1024**2
 
 
 class Unwatched:
@@ -45,61 +27,56 @@ class Unwatched:
         yield lambda _position: None
 
 
-def path_for(size: int) -> Path:
-    """Pure: the path for an object of `size` bytes."""
-    return Path.WHOLE if size <= WHOLE_MAX_SIZE else Path.STREAM
-
-
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Copies objects between two sides. `chunk_size` is the size in bytes of one read-ahead buffer.
+    """Copies objects between two sides.
 
-    `turns` is how many copies may be under way at once, and with it what they may hold in memory, however many objects
-    and destinations the requests ask for. The others wait for their turn.
+    `chunk_size` is the size in bytes of one read-ahead buffer, `patience` the seconds that one request has. What copies
+    hold in memory, however many objects and destinations the requests ask for, is borrowed from `memory`; `workers` are
+    the threads that all copies in parts share.
     """
 
     source: Source
     destination: Destination
-    chunk_size: int
+    chunk_size: int = MIB
     progress: Progress = field(default_factory=Unwatched)
-    turns: Semaphore = field(default_factory=lambda: Semaphore(MAX_CONCURRENCY))
+    memory: Memory = field(default_factory=lambda: Memory(64 * MIB))
+    workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(8, "parts"))
+    patience: float = 480.0
+    sizes: Sizes = USUAL
+
+    def plan(self, source: SourceObject, name: DestinationName, rule: Rule) -> Plan:
+        """How `source` is to be copied, and what its bytes are to be compared with. Raises what the two sides raise."""
+        checksum = self.source.checksum(source)
+        bucket = self.destination.facts(name.bucket) if source.size >= self.sizes.parts_min else None
+        storage_class, budget = rule.placement.storage_class, self.memory.budget
+        given = Circumstances(self.sizes, rule.parts, storage_class, bucket, budget, self.patience)
+        return choose(source.size, checksum, given)
 
     def copy(
         self,
+        plan: Plan,
         source: SourceObject,
         name: DestinationName,
         attributes: Attributes,
         if_generation: int,
         deadline: Deadline,
-    ) -> Copied:
+        body: Body | None = None,
+    ) -> DestinationObject:
         """Writes the bytes of exactly `source`, with `attributes`, if the destination is at `if_generation`.
 
-        Raises `SourceMoved` or `DestinationMoved` when one side is no longer as required, `Transient` when reading,
-        writing or a checksum failed, or no turn came in time. In each case nothing became visible.
+        `body` is where the bytes come from, if the source was opened already. Raises `SourceMoved` or
+        `DestinationMoved` when one side is no longer as required, `Transient` when reading, writing or a checksum
+        failed or there was no memory in time, `Unfinished` when a copy in parts stopped in time. In each case nothing
+        became visible.
         """
-        path = path_for(source.size)
-        sides = self.source, self.destination
-        with self._turn(deadline), self.progress.copying(source) as at:
-            if path is Path.WHOLE:
-                written = copy_whole(*sides, source, name, attributes, if_generation, deadline=deadline, at=at)
-            else:
-                written = copy_stream(
-                    *sides,
-                    source,
-                    name,
-                    attributes,
-                    if_generation,
-                    chunk_size=self.chunk_size,
-                    deadline=deadline,
-                    at=at,
-                )
-        return Copied(written, path)
-
-    @contextmanager
-    def _turn(self, deadline: Deadline) -> Iterator[None]:
-        if not self.turns.acquire(timeout=max(0.0, deadline.remaining)):
-            raise Transient(Reason.OUT_OF_TIME, "other copies were under way all the time")
-        try:
-            yield
-        finally:
-            self.turns.release()
+        with self.progress.copying(source) as at:
+            sides = self.source, self.destination
+            job = Job(*sides, plan, source, name, attributes, if_generation, deadline, at)
+            match plan.path:
+                case Path.WHOLE:
+                    return copy_whole(job, self.memory, body)
+                case Path.STREAM:
+                    return copy_stream(job, self.memory, self.chunk_size)
+                case Path.PARTS:
+                    return copy_parts(job, self.memory, self.workers)

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from replicator.errors import ReplicationError
 from replicator.model import Failure, Outcome, Result
 from replicator.reasons import Reason
-from replicator.telemetry import failure_fields, outcome_fields
+from replicator.telemetry import failure_fields, outcome_fields, progress_fields
 
 RETRY_AFTER_SECONDS = 10
 PROBLEM = "application/problem+json"
@@ -55,9 +55,11 @@ ERROR_STATUSES = {
     Reason.CREDENTIALS_UNAVAILABLE: 503,
     Reason.CONTENTION: 503,
     Reason.OUT_OF_TIME: 503,
+    Reason.OVER_BUDGET: 503,
+    Reason.UNFINISHED: 503,
     Reason.PUBLISH_FAILED: 503,
 }
-"""Every reason an error may have; a test holds it complete. Transient errors are 503, but for the unexpected."""
+"""Every reason an error may have; a test holds it complete. What may pass by itself is 503, but for the unexpected."""
 
 Document = Mapping[str, Any]
 
@@ -101,12 +103,12 @@ def error_status(error: ReplicationError) -> int:
 
 def error_answer(error: ReplicationError) -> Response:
     """For either door."""
-    return problem(error_status(error), error.reason, error.detail)
+    return problem(error_status(error), error.reason, error.detail, progress_fields(error))
 
 
-def problem(status: int, reason: Reason, detail: str = "") -> Response:
+def problem(status: int, reason: Reason, detail: str = "", extra: Document | None = None) -> Response:
     """An RFC 9457 problem."""
-    response = json_answer(status, problem_document(status, reason, detail))
+    response = json_answer(status, problem_document(status, reason, detail, extra))
     response.mimetype = PROBLEM
     return response
 

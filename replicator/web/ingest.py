@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from werkzeug.wrappers import Request, Response
 
 from replicator.errors import Permanent
-from replicator.events import decode_json, parse_document
+from replicator.events import decode_json, message_attributes, parse_document
 from replicator.model import Change
 from replicator.ports import Publisher
 from replicator.reasons import Reason
@@ -64,6 +64,4 @@ def _attributes(document: object) -> dict[str, str]:
         change = next((notice for notice in parse_document(document) if isinstance(notice, Change)), None)
     except Permanent:
         change = None  # published all the same: it becomes a dead letter that somebody can look at
-    if change is None:
-        return {}
-    return {"bucket": change.source.bucket, "kind": change.kind, "event_id": change.event_id or ""}
+    return message_attributes(change) if change else {}

@@ -20,9 +20,13 @@ REPLICATION = frozenset(ERROR_STATUSES) - {
 }
 """What may prevent one object from being replicated."""
 
+FOLLOWING = REPLICATION | {Reason.EVENT_MALFORMED, Reason.PUBLISH_FAILED}
+"""What may prevent an event from being followed."""
+
 LOOKING = REPLICATION - {
     *(Reason.SOURCE_TOO_LARGE, Reason.SOURCE_TRUNCATED, Reason.CHECKSUM_MISMATCH),
     *(Reason.DESTINATION_CONFLICT, Reason.CONTENTION, Reason.OUT_OF_TIME),
+    *(Reason.OVER_BUDGET, Reason.UNFINISHED),
 }
 """What may prevent both sides from being looked at."""
 
@@ -48,6 +52,7 @@ _CREATED = {
     "generation": "1795233014345674",
     "bytes": 5,
     "path": "whole",
+    "path_reason": "size",
     "checked": "MD5",
     "attempts": 1,
 }
@@ -71,7 +76,9 @@ _IN_SYNC = {
     },
 }
 _KEPT = Answer("The caller has it already, as `If-None-Match` says.")
-_DONE = Answer("Everything the message asks for is done, or needs nothing: it is acknowledged.")
+_DONE = Answer(
+    "Everything the message asks for is done, needs nothing, or is handed over to a fresh message: it is acknowledged."
+)
 _HEALTH = Operation(
     "health",
     "service",
@@ -151,13 +158,14 @@ REPLICATE = Service(
             "Make the destination of a source object equal to it",
             "The body decides: an event is answered as on `POST /`, anything else as a direct call. With several "
             "destinations the worst decides the status, and the answer holds each one's outcome. `dry_run` says what "
-            "would happen.",
+            "would happen. A copy that ran out of time is answered with `unfinished`, and the same call goes on with "
+            "it.",
             {
                 200: Answer("Nothing was to be done, or the replica was deleted.", schemas.Answered, _UNCHANGED),
                 201: Answer("The destination was written.", schemas.Answered, _CREATED),
                 204: _DONE,
             },
-            BODY | REPLICATION | {Reason.REQUEST_MALFORMED, Reason.EVENT_MALFORMED, *OUTCOMES_THAT_ARE_PROBLEMS},
+            BODY | FOLLOWING | {Reason.REQUEST_MALFORMED, *OUTCOMES_THAT_ARE_PROBLEMS},
             body=DIRECT_BODY,
         ),
         ("POST", "/v1/replicate:batch"): Operation(
@@ -177,9 +185,10 @@ REPLICATE = Service(
             "event",
             "replication",
             "Follow a message from Pub/Sub push or Eventarc",
-            "204 acknowledges it; anything else asks for all of it again. What is done already is then left alone.",
+            "204 acknowledges it; anything else asks for all of it again. What is done already is then left alone. "
+            "A copy that got ahead but ran out of time goes on with a fresh message, where there is a topic for it.",
             {204: _DONE},
-            BODY | REPLICATION | {Reason.EVENT_MALFORMED},
+            BODY | FOLLOWING,
             body=EVENT_BODY,
         ),
         ("GET", "/health"): _HEALTH,

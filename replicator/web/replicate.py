@@ -1,19 +1,18 @@
 """The doors of the target `replicate`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from werkzeug.wrappers import Request, Response
 
-from replicator.deadline import Deadline
 from replicator.engine import Engine
-from replicator.errors import ReplicationError
-from replicator.events import decode_json, looks_like_event, parse_document
-from replicator.model import Failure, IgnoredEvent, Notice
+from replicator.events import decode_json, looks_like_event
+from replicator.ports import Publisher
 from replicator.reasons import Reason
-from replicator.telemetry import Occasion, describe_request, log_error, log_ignored
-from replicator.web.answers import acknowledged, direct_answer, error_answer, error_status, json_answer
+from replicator.telemetry import log_error
+from replicator.web.answers import direct_answer, json_answer
 from replicator.web.batch import BatchDoor
 from replicator.web.calls import Calls
+from replicator.web.event import EventDoor
 from replicator.web.objects import ObjectDoors
 from replicator.web.openapi_doors import REPLICATE
 from replicator.web.pages import docs, docs_asset, openapi
@@ -22,11 +21,12 @@ from replicator.web.routing import Router
 
 
 class ReplicateDoors:
-    """Turns requests into calls of the engine."""
+    """Turns requests into calls of the engine. Without a `publisher` nothing is handed over to fresh messages."""
 
-    def __init__(self, engine: Callable[[], Engine]) -> None:
+    def __init__(self, engine: Callable[[], Engine], publisher: Callable[[], Publisher] | None = None) -> None:
         self._engine = engine
         self._calls = Calls(engine)
+        self._events = EventDoor(self._calls, publisher)
         batch, objects = BatchDoor(self._calls), ObjectDoors(engine)
         self._router = Router(
             {
@@ -71,38 +71,11 @@ class ReplicateDoors:
         """A direct call, or an event in any envelope: the body decides, and with it the meaning of the answer."""
         document = read_json(read_body(request))
         if looks_like_event(document):
-            return self._follow(document)
+            return self._events.follow(document)
         call = read_direct(document)
         occasion, deadline = call.occasion("direct"), self._calls.new_deadline()
         return direct_answer(self._calls.replicate(call.source, occasion, deadline, call.to, dry_run=call.dry_run))
 
     def event(self, request: Request) -> Response:
-        """Pub/Sub push and Eventarc: acknowledged when everything the message asks for is done, or needs nothing."""
-        return self._follow(decode_json(read_body(request)))
-
-    def _follow(self, document: object) -> Response:
-        describe_request(message_id=_message_id(document), delivery_attempt=_delivery_attempt(document))
-        deadline = self._calls.new_deadline()
-        failures = [error for notice in parse_document(document) for error in self._follow_notice(notice, deadline)]
-        # The status matters to people only: whatever it is, Pub/Sub delivers the message as a whole again.
-        return error_answer(max(failures, key=error_status)) if failures else acknowledged()
-
-    def _follow_notice(self, notice: Notice, deadline: Callable[[], Deadline]) -> list[ReplicationError]:
-        if isinstance(notice, IgnoredEvent):
-            log_ignored(notice, Occasion("event"))
-            return []
-        results = self._calls.replicate(notice.source, Occasion("event", notice), deadline)
-        return [result.error for result in results if isinstance(result, Failure)]
-
-
-def _message_id(document: object) -> str | None:
-    """Pub/Sub's id of this message, if it looks like one."""
-    message = document.get("message") if isinstance(document, Mapping) else None
-    given = message.get("messageId") if isinstance(message, Mapping) else None
-    return given if isinstance(given, str) and given.isascii() and given.isalnum() and len(given) <= 64 else None
-
-
-def _delivery_attempt(document: object) -> int | None:
-    """How often Pub/Sub has delivered this message, where it says so. `decode_json` reads every number as a float."""
-    attempt = document.get("deliveryAttempt") if isinstance(document, Mapping) else None
-    return int(attempt) if isinstance(attempt, float) and attempt.is_integer() else None
+        """Pub/Sub push and Eventarc: see `EventDoor`."""
+        return self._events.follow(decode_json(read_body(request)))

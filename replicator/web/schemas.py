@@ -17,6 +17,9 @@ Number = Annotated[str, Field(pattern=r"^[0-9]+$", description="A 64-bit number 
 Count = Annotated[int, Field(ge=0)]
 
 
+PathReason = Literal["size", "rule", "storage_class", "retention", "versioning", "bucket_unknown", "checksum"]
+
+
 class Schema(BaseModel):
     """Closed: what is not described is not answered."""
 
@@ -31,7 +34,8 @@ class AboutObject(Schema):
     destination: Uri | Absent = None
     generation: Number | Absent = Field(None, description="Generation of the destination object.")
     bytes: Count | Absent = Field(None, description="Bytes that were made visible, or would be.")
-    path: Literal["whole", "stream"] | Absent = Field(None, description="How the bytes were moved.")
+    path: Literal["whole", "stream", "parts"] | Absent = Field(None, description="How the bytes were moved.")
+    path_reason: PathReason | Absent = Field(None, description="What decided that.")
     checked: str | Absent = Field(None, description="S3's checksum that the bytes passed; `none` where it has none.")
     attempts: Count | Absent = Field(None, description="How often it was tried.")
     version_id: str | Absent = Field(None, description="Version of the source that the destination now holds.")
@@ -56,6 +60,8 @@ class Problem(AboutObject):
     reason: Reason
     detail: str = Field(description="For people. It may change, and never holds a secret.")
     result: Result | Literal["failed"] | Absent = None
+    copied: Count | Absent = Field(None, description="Of an unfinished copy: bytes that need not be copied again.")
+    size: Count | Absent = Field(None, description="Of an unfinished copy: bytes of the object.")
     outcomes: tuple["Outcome | Problem", ...] | Absent = Field(None, description="Of several destinations, each one's.")
 
 

@@ -70,7 +70,7 @@ class Endpoint:
         self, name: str, data: bytes, resource: dict[str, object] | None = None, boundary: str = "b", **params: object
     ) -> requests.Response:
         resource = {"name": name, **(resource or {})}
-        plain = boundary.strip('"')
+        plain = boundary.strip("\"'")
         body = (
             f"--{plain}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{json.dumps(resource)}\r\n"
             f"--{plain}\r\nContent-Type: text/plain\r\n\r\n"

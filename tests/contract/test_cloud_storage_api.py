@@ -194,6 +194,7 @@ class TestUploads:
 
     def test_a_boundary_may_be_quoted(self, gcs: Endpoint) -> None:
         assert gcs.multipart(gcs.name(), DATA, boundary='"=== =="').status_code == 200
+        assert gcs.multipart(gcs.name(), DATA, boundary="'===='").status_code == 200
         assert gcs.media(gcs.name()).content == DATA
 
     @pytest.mark.parametrize("data", [b"\r\n", b"\n", b"--b", b"\r\n\r\n--b \r\n", b"\r\n--"], ids=repr)
@@ -921,6 +922,40 @@ class TestCompose:
         parts = self.parts(gcs, 2)
         assert gcs.compose(gcs.name(), parts, {"deleteSourceObjects": True}, ifGenerationMatch=0).status_code == 412
         assert [gcs.media(str(part["name"])).content for part in parts] == [b"[0]", b"[1]"]
+
+    def test_a_composite_object_has_the_one_storage_class_of_its_sources(self, gcs: Endpoint) -> None:
+        gcs.multipart(gcs.name("near"), DATA, {"storageClass": "NEARLINE"})
+        gcs.multipart(gcs.name("standard"), DATA, {"storageClass": "STANDARD"})
+        near, standard = {"name": gcs.name("near")}, {"name": gcs.name("standard")}
+        assert gcs.compose(gcs.name(), [near, standard]).status_code == 400
+        other = {"destination": {"storageClass": "STANDARD"}}
+        assert gcs.compose(gcs.name(), [near], other).status_code == 400
+        assert gcs.get(gcs.name()).status_code == 404
+        assert gcs.compose(gcs.name(), [near, near]).json()["storageClass"] == "NEARLINE"
+
+
+class TestPartialAnswers:
+    """https://cloud.google.com/storage/docs/json_api#partial-response"""
+
+    def test_an_object_has_the_fields_asked_for(self, gcs: Endpoint) -> None:
+        written = gcs.multipart(gcs.name(), DATA, {"metadata": {"k": "v"}}).json()
+        found = gcs.get(gcs.name(), fields="generation,metadata,customTime").json()
+        assert found == {"generation": written["generation"], "metadata": {"k": "v"}}
+
+    def test_a_listing_has_the_fields_asked_for(self, gcs: Endpoint) -> None:
+        for name in ("a", "b"):
+            gcs.insert(gcs.name(name), DATA)
+        page = gcs.list(prefix=gcs.prefix, maxResults=1, fields="items(name,size),nextPageToken")
+        assert page["items"] == [{"name": gcs.name("a"), "size": str(len(DATA))}]
+        assert set(page) == {"items", "nextPageToken"}
+
+    def test_a_bucket_has_the_fields_asked_for(self, gcs: Endpoint) -> None:
+        found = gcs.session.get(f"{gcs.url}/storage/v1/b/{gcs.bucket}", params={"fields": "storageClass"}).json()
+        assert set(found) == {"storageClass"}
+
+    def test_a_selection_that_is_none_is_refused(self, gcs: Endpoint) -> None:
+        gcs.insert(gcs.name(), DATA)
+        assert gcs.get(gcs.name(), fields="a(").status_code == 400
 
 
 class TestRewrite:

@@ -16,9 +16,19 @@ from google.cloud.storage import Client
 from google.oauth2.credentials import Credentials
 
 from replicator.adapters.gcs import GcsDestination
+from replicator.adapters.gcs_connections import Connections
+from replicator.adapters.gcs_requests import JsonApi
 from replicator.errors import DestinationMoved, Permanent, Transient
 from replicator.fidelity import attributes_of
-from replicator.model import ContentHeaders, DestinationName, Placement, SourceKey
+from replicator.model import (
+    Attributes,
+    BucketFacts,
+    ContentHeaders,
+    DestinationName,
+    DestinationObject,
+    Placement,
+    SourceKey,
+)
 from replicator.reasons import Reason
 from replicator.receipt import METADATA_KEY
 from tests.fakes import InMemoryDestination, InMemorySource, crc32c
@@ -61,7 +71,8 @@ def external(endpoint: str) -> Side:
     token = os.environ.get("GCS_CONTRACT_TOKEN")
     credentials = Credentials(token) if token else AnonymousCredentials()
     client = Client("test", credentials, client_options={"api_endpoint": endpoint})
-    destination, bucket = GcsDestination(client, pool_size=8), os.environ["GCS_CONTRACT_BUCKET"]
+    destination = GcsDestination(JsonApi(endpoint.rstrip("/"), credentials, Connections(8)))
+    bucket = os.environ["GCS_CONTRACT_BUCKET"]
     side = Side(destination, bucket, reader(client), placement_in(client))
     side.prefix = f"{uuid.uuid4()}/"
     return side
@@ -350,3 +361,137 @@ def test_a_missing_bucket_fails_its_check(side):
     with pytest.raises(Permanent) as missing:
         side.destination.check(f"no-such-bucket-{uuid.uuid4()}")
     assert missing.value.reason is Reason.DESTINATION_BUCKET_NOT_FOUND
+
+
+TEMPORARY = Attributes(ContentHeaders(), {})
+
+
+def insert_parts(side, count: int) -> tuple[list[DestinationObject], bytes]:
+    """Temporary objects, and their bytes one after the other."""
+    pieces = [f"[{number}]".encode() for number in range(count)]
+    parts = [
+        side.destination.insert(side.name(f"parts/{number:02}"), memoryview(piece), crc32c(piece), TEMPORARY, 0)
+        for number, piece in enumerate(pieces)
+    ]
+    return parts, b"".join(pieces)
+
+
+@pytest.mark.parametrize("count", [1, 2, 32])
+def test_parts_are_composed_in_their_order_into_a_replica(side, count):
+    parts, data = insert_parts(side, count)
+    wanted = attributes(len(data), headers=ContentHeaders("text/css"), metadata={"colour": "blue"})
+    written = side.destination.compose(side.name("k"), parts, wanted, 0)
+    found = side.destination.stat(side.name("k"))
+    assert replace(found, md5=written.md5) == written
+    assert (found.size, found.crc32c, found.receipt) == (len(data), crc32c(data), wanted.receipt)
+    assert (found.custom_time, found.metadata["colour"]) == (wanted.custom_time, "blue")
+    assert side.read(side.name("k")) == data
+    assert [side.destination.stat(part.name).generation for part in parts] == [part.generation for part in parts]
+
+
+def test_parts_are_deleted_as_they_are_composed_where_that_is_asked_for(side):
+    parts, data = insert_parts(side, 3)
+    side.destination.compose(side.name("k"), parts, attributes(len(data)), 0, delete_components=True)
+    assert side.read(side.name("k")) == data
+    assert [side.destination.stat(part.name) for part in parts] == [None] * 3
+
+
+def test_a_compose_that_moves_nothing_deletes_nothing(side):
+    parts, _ = insert_parts(side, 3)
+    insert(side, side.name("k"))
+    with pytest.raises(DestinationMoved):
+        side.destination.compose(side.name("k"), parts, attributes(), 0, delete_components=True)
+    assert all(side.destination.stat(part.name) for part in parts)
+
+
+def test_what_was_composed_can_be_composed_again(side):
+    parts, data = insert_parts(side, 2)
+    node = side.destination.compose(side.name("node"), parts, TEMPORARY, 0)
+    side.destination.compose(side.name("k"), [node, *parts], attributes(), 0)
+    assert side.read(side.name("k")) == data * 2
+
+
+def test_a_compose_over_another_generation_moves_nothing(side):
+    parts, _ = insert_parts(side, 2)
+    for if_generation in (0, 1):
+        insert_once = side.destination.stat(side.name("k")) or insert(side, side.name("k"))
+        with pytest.raises(DestinationMoved):
+            side.destination.compose(side.name("k"), parts, attributes(), if_generation)
+        assert side.destination.stat(side.name("k")).generation == insert_once.generation
+    assert side.read(side.name("k")) == DATA
+
+
+def test_a_compose_over_the_generation_that_was_seen_replaces_it(side):
+    parts, data = insert_parts(side, 2)
+    seen = insert(side, side.name("k"))
+    written = side.destination.compose(side.name("k"), parts, attributes(), seen.generation)
+    assert written.generation > seen.generation
+    assert side.read(side.name("k")) == data
+
+
+def test_a_compose_of_a_part_that_is_gone_moves_nothing(side):
+    parts, _ = insert_parts(side, 2)
+    side.destination.discard(parts[1])
+    with pytest.raises(DestinationMoved):
+        side.destination.compose(side.name("k"), parts, attributes(), 0)
+    assert side.destination.stat(side.name("k")) is None
+
+
+def test_a_compose_of_a_part_that_was_replaced_moves_nothing(side):
+    parts, _ = insert_parts(side, 2)
+    other = memoryview(b"other")
+    side.destination.insert(parts[1].name, other, crc32c(other), TEMPORARY, parts[1].generation)
+    with pytest.raises(DestinationMoved):
+        side.destination.compose(side.name("k"), parts, attributes(), 0)
+    assert side.destination.stat(side.name("k")) is None
+
+
+def test_a_composed_object_has_the_storage_class_of_its_parts(side):
+    placement = Placement("STANDARD")
+    data = memoryview(DATA)
+    part = side.destination.insert(side.name("part"), data, crc32c(data), replace(TEMPORARY, placement=placement), 0)
+    side.destination.compose(side.name("k"), [part], attributes(placement=placement), 0)
+    assert side.placement(side.name("k")) == placement
+
+
+@pytest.mark.skipif(
+    "GCS_CONTRACT_ENDPOINT" in os.environ and "GCS_CONTRACT_KMS_KEY" not in os.environ, reason="it needs a key"
+)
+def test_a_composed_object_is_encrypted_with_the_key_it_was_composed_with(side):
+    placement = Placement("STANDARD", KMS_KEY)
+    data = memoryview(DATA)
+    part = side.destination.insert(side.name("part"), data, crc32c(data), replace(TEMPORARY, placement=placement), 0)
+    side.destination.compose(side.name("k"), [part], attributes(placement=placement), 0)
+    assert side.placement(side.name("k")) == placement
+
+
+def test_a_listing_has_what_begins_with_the_prefix_as_stat_has_it(side):
+    names = [side.name(name) for name in ("p/a b", "p/a/b", "p/é", "p/😀", "q", "p")]
+    for name in names:
+        insert(side, name)
+    found = list(side.destination.list_objects(side.bucket, side.name("p/").name))
+    assert found == [side.destination.stat(name) for name in sorted(names[:4], key=lambda name: name.name.encode())]
+
+
+def test_a_listing_of_nothing_is_empty(side):
+    assert list(side.destination.list_objects(side.bucket, side.name("nothing/").name)) == []
+
+
+def test_a_discarded_object_is_gone_and_may_be_discarded_again(side):
+    (part,), _ = insert_parts(side, 1)
+    side.destination.discard(part)
+    assert side.destination.stat(part.name) is None
+    side.destination.discard(part)
+
+
+def test_a_discard_leaves_another_generation_alone(side):
+    (part,), _ = insert_parts(side, 1)
+    other = memoryview(b"other")
+    kept = side.destination.insert(part.name, other, crc32c(other), TEMPORARY, part.generation)
+    side.destination.discard(part)
+    assert side.destination.stat(part.name).generation == kept.generation
+
+
+@pytest.mark.skipif("GCS_CONTRACT_ENDPOINT" in os.environ, reason="its bucket may be of any kind")
+def test_a_bucket_tells_its_facts(side):
+    assert side.destination.facts(side.bucket) == BucketFacts("STANDARD")

@@ -1,6 +1,7 @@
 """The real doors on the real adapters, over HTTP, between an embedded S3 and the embedded Cloud Storage."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,7 @@ from replicator.dev.cloud_storage import CloudStorageServer
 from replicator.engine import Engine, RetryPolicy
 from replicator.reconcile import Reconciler
 from replicator.rules import Deletes, Rule, RuleSet
-from replicator.transfer import Transfer
+from replicator.transfer import Memory, Transfer
 from replicator.web.replicate import ReplicateDoors
 from tests.servers import cloud_storage, gcs_destination, listening, moto, s3_client, s3_source
 from tests.service.proxy import FaultyProxy
@@ -89,7 +90,8 @@ def serving(
     with cloud_storage(REPLICA) as storage:
         source = s3_source(source_url or s3_url, tag_filtered=rules.tag_filtered_buckets)
         destination = gcs_destination(storage.url)
-        transfer = Transfer(source, destination, 256 * 1024)
+        memory, workers = Memory(128 * 1024**2), ThreadPoolExecutor(16)
+        transfer = Transfer(source, destination, 256 * 1024, memory=memory, workers=workers)
         engine = Engine(rules, Reconciler(source, destination, transfer, rules), RetryPolicy(3, 0.01, 1.0), 60)
         with listening(ReplicateDoors(lambda: engine)) as url:
             yield Service(url, client, storage)

@@ -22,6 +22,7 @@ def gunicorn(folder: Path, s3_url: str, storage_url: str) -> Iterator[Service]:
         "TARGET_GCS_BUCKET": "replica-bucket",
         "AUTH": "none",
         "HOST": "127.0.0.1",
+        "MEMORY_BUDGET": "128MiB",
     }
     with bind(0) as bound:
         service = Service("replicate", bound, variables, lambda fields: None, lambda line: None, lambda why: None)

@@ -286,7 +286,7 @@ finally:
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells how much memory a process used")
 def test_streaming_takes_little_memory_whatever_the_size_and_the_chunk_size_says_how_much(clouds, tmp_path):
-    sizes, used = {"tiny": 1, "large": 96 * 1024**2}, {}
+    sizes, used = {"tiny": 1, "stream": 60 * 1024**2, "parts": 96 * 1024**2}, {}
     for key, size in sizes.items():
         clouds[0].put_object(Bucket=SOURCE, Key=key, Body=os.urandom(size))
         result = command(
@@ -297,11 +297,13 @@ def test_streaming_takes_little_memory_whatever_the_size_and_the_chunk_size_says
             SOURCE_S3_BUCKETS=SOURCE,
             TARGET_GCS_BUCKET=REPLICA,
             CHUNK_SIZE=str(1024**2),
+            MEMORY_BUDGET="32MiB",
         )
         assert result.returncode == 0, result.stderr
         used[key] = int(result.stderr) * 1024
-    clouds[0].delete_object(Bucket=SOURCE, Key="large")
-    assert used["large"] - used["tiny"] < 24 * 1024**2, used
+    clouds[0].delete_object(Bucket=SOURCE, Key="parts")
+    assert used["stream"] - used["tiny"] < 24 * 1024**2, used
+    assert used["parts"] - used["tiny"] < (32 + 16) * 1024**2, used
 
 
 def test_nothing_is_written_to_the_local_disk(clouds, tmp_path):

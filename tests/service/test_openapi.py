@@ -18,7 +18,7 @@ from replicator.web.openapi_doors import INGEST, REPLICATE
 from replicator.web.requests import SECRET_HEADER
 from tests.servers import listening
 from tests.service.conftest import REPLICA, SOURCE, serving
-from tests.unit.web.test_openapi import Publisher
+from tests.unit.web.doors import FakePublisher
 
 SECRET = "0123456789abcdef"
 EXISTING = "hello.txt"
@@ -47,7 +47,7 @@ def replicate_url(s3_url):
 
 @pytest.fixture(scope="module")
 def ingest_url():
-    with listening(IngestDoors(Publisher, [SECRET])) as url:
+    with listening(IngestDoors(FakePublisher, [SECRET])) as url:
         yield url
 
 

@@ -31,6 +31,7 @@ def test_a_new_object_is_created_and_explained(service):
         "generation": service.resource("hello.txt")["generation"],
         "bytes": 5,
         "path": "whole",
+        "path_reason": "size",
         "checked": answer["checked"],
         "attempts": 1,
     }

@@ -76,6 +76,10 @@ def environment(monkeypatch, variables: dict[str, str]) -> None:
         monkeypatch.setenv(name, value)
 
 
+def publisher_of(settings):
+    return bootstrap.build_publisher(settings, settings.pubsub_topic)
+
+
 # --- Configuration ----------------------------------------------------------------------------------------------------
 
 
@@ -229,7 +233,7 @@ def test_the_server_does_not_start_on_rules_that_cannot_be_used(tmp_path):
 # --- Laziness ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("variables", [REPLICATE, INGEST])
+@pytest.mark.parametrize("variables", [REPLICATE, {**REPLICATE, "PUBSUB_TOPIC": "projects/p/topics/t"}, INGEST])
 def test_neither_imports_nor_the_doors_load_an_sdk_before_the_first_request(variables, tmp_path):
     script = (
         "import sys, main; from replicator import bootstrap;"
@@ -250,9 +254,10 @@ def test_neither_imports_nor_the_doors_load_an_sdk_before_the_first_request(vari
 
 @pytest.mark.parametrize("target", ["replicate", "ingest"])
 def test_the_doors_answer_a_health_check_and_are_the_same_for_the_whole_process(monkeypatch, target):
-    environment(monkeypatch, REPLICATE if target == "replicate" else INGEST)
-    monkeypatch.setattr(bootstrap, "build_engine", lambda *_: pytest.fail("built for a health check"))
-    monkeypatch.setattr(bootstrap, "build_publisher", lambda *_: pytest.fail("built for a health check"))
+    topic = {"PUBSUB_TOPIC": "projects/p/topics/t"}
+    environment(monkeypatch, {**REPLICATE, **topic} if target == "replicate" else INGEST)
+    monkeypatch.setattr(targets, "build_engine", lambda *_: pytest.fail("built for a health check"))
+    monkeypatch.setattr(targets, "build_publisher", lambda *_: pytest.fail("built for a health check"))
     doors = once(getattr(targets, f"_build_{target}_doors"))
     assert Client(Request.application(doors())).get("/health").status_code == 200
     assert doors() is doors()
@@ -326,9 +331,9 @@ def test_the_engine_is_what_the_settings_say(monkeypatch):
 def test_emulators_take_no_credentials(monkeypatch):
     environment(monkeypatch, {**REPLICATE, "STORAGE_EMULATOR_HOST": "http://127.0.0.1:1"})
     engine = bootstrap.build_engine(ReplicateSettings.load(), 1)
-    assert isinstance(engine.reconciler.destination._client._credentials, AnonymousCredentials)
+    assert isinstance(engine.reconciler.destination._api.credentials, AnonymousCredentials)
     environment(monkeypatch, INGEST)
-    bootstrap.build_publisher(IngestSettings.load())
+    publisher_of(IngestSettings.load())
 
 
 @pytest.mark.usefixtures("no_default_credentials")
@@ -336,12 +341,12 @@ def test_every_google_client_uses_the_key_that_is_given(monkeypatch, tmp_path):
     environment(monkeypatch, {**REPLICATE, "AWS_CREDENTIALS_SECRET": SECRET, "GCP_SA_KEY": service_account_key()})
     given = {}
     monkeypatch.setattr("replicator.adapters.gcs.connect", lambda credentials, _: given.setdefault("gcs", credentials))
-    monkeypatch.setattr("replicator.adapters.gcs.GcsDestination", lambda client, _: client)
+    monkeypatch.setattr("replicator.adapters.gcs.GcsDestination", lambda api: api)
     monkeypatch.setattr("replicator.adapters.secrets.connect", lambda credentials: given.setdefault("s", credentials))
     monkeypatch.setattr("replicator.adapters.pubsub.connect", lambda credentials: given.setdefault("p", credentials))
     bootstrap.build_engine(ReplicateSettings.load(), 1)
     environment(monkeypatch, {**INGEST, "PUBSUB_EMULATOR_HOST": ""})
-    bootstrap.build_publisher(IngestSettings.load())
+    publisher_of(IngestSettings.load())
     assert all(isinstance(credentials, service_account.Credentials) for credentials in given.values())
     assert {name: credentials.scopes for name, credentials in given.items()} == {
         "gcs": ["https://www.googleapis.com/auth/devstorage.full_control"],
@@ -409,6 +414,7 @@ def built(monkeypatch):
         return AwsKeys(role_arn, "s", "t")
 
     monkeypatch.setattr(s3, "connect", connect_s3)
+    monkeypatch.setattr(s3, "LeanRequests", lambda client: None)
     monkeypatch.setattr(secrets, "connect", lambda credentials: None)
     monkeypatch.setattr(secrets, "read", read)
     monkeypatch.setattr(sts, "connect", connect_sts)
@@ -504,7 +510,17 @@ def test_a_rule_that_is_disabled_opens_nothing(built):
 
 def test_the_publisher_is_the_one_on_pubsub(monkeypatch):
     environment(monkeypatch, INGEST)
-    assert isinstance(bootstrap.build_publisher(IngestSettings.load()), PubsubPublisher)
+    assert isinstance(publisher_of(IngestSettings.load()), PubsubPublisher)
+
+
+@pytest.mark.usefixtures("no_default_credentials")
+def test_the_target_replicate_publishes_where_it_has_a_topic(monkeypatch):
+    environment(monkeypatch, {**REPLICATE, "PUBSUB_EMULATOR_HOST": "127.0.0.1:1"})
+    assert once(targets._build_replicate_doors)()._events._publisher is None
+    monkeypatch.setenv("PUBSUB_TOPIC", "projects/p/topics/t")
+    publisher = once(targets._build_replicate_doors)()._events._publisher
+    assert (type(publisher()), publisher()._topic) == (PubsubPublisher, "projects/p/topics/t")
+    assert publisher() is publisher()
 
 
 # --- The command line -------------------------------------------------------------------------------------------------

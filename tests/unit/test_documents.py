@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from replicator.reasons import Reason
+from replicator.rules import RESERVED_PREFIX
 from replicator.settings import EngineSettings, IngestSettings, ReplicateSettings, ServerSettings, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -98,3 +99,13 @@ def test_the_table_of_features_names_every_test_of_features_and_no_other():
     existing = set(re.findall(r"^def (test_\w+)", source, re.MULTILINE))
     named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/features.md").read_text()))
     assert named == existing
+
+
+def test_the_lifecycle_rule_deletes_temporary_objects_and_nothing_else():
+    """And it is part of the commands that deploy, whose service may see the bucket's properties."""
+    (rule,) = json.loads((ROOT / "deploy/lifecycle.json").read_text())["rule"]
+    assert rule["action"] == {"type": "Delete"}
+    assert rule["condition"] == {"age": 7, "matchesPrefix": [RESERVED_PREFIX]}
+    commands = (ROOT / "deploy/README.md").read_text()
+    assert "--lifecycle-file deploy/lifecycle.json" in commands
+    assert "roles/storage.legacyBucketReader" in commands

@@ -10,12 +10,13 @@ import pytest
 
 from replicator.deadline import Deadline
 from replicator.engine import Engine, RetryPolicy
-from replicator.errors import DestinationMoved, Permanent, Transient
+from replicator.errors import DestinationMoved, Permanent, Transient, Unfinished
 from replicator.model import DestinationName, Failure, Outcome, Result, SourceKey
 from replicator.reasons import Reason
 from replicator.reconcile import Reconciler
 from replicator.rules import Deletes, Rule, RuleSet
 from replicator.transfer import Transfer
+from replicator.transfer.reading import MAX_FRUITLESS_READS
 from tests.fakes import InMemoryDestination, InMemorySource
 
 KEY = SourceKey("source", "k")
@@ -91,7 +92,14 @@ def test_there_is_one_attempt_more_than_there_are_retries_and_the_last_error_cou
 
 
 @pytest.mark.parametrize(
-    "error", [Permanent(Reason.SOURCE_REFUSED), DestinationMoved(), ValueError("unexpected"), KeyboardInterrupt()]
+    "error",
+    [
+        Permanent(Reason.SOURCE_REFUSED),
+        Unfinished(5, 10),
+        DestinationMoved(),
+        ValueError("unexpected"),
+        KeyboardInterrupt(),
+    ],
 )
 def test_nothing_else_is_repeated(clock, error):
     attempts = Attempts(error)
@@ -217,7 +225,7 @@ def test_a_name_that_cannot_be_touches_neither_side(sides, clock):
 
 def test_a_whole_attempt_is_repeated(sides, clock):
     sides.source.put(KEY, b"hello")
-    failures = [transient(), transient()]
+    failures = [transient() for _ in range(2 * MAX_FRUITLESS_READS)]
 
     def fail(offset):
         if failures:
@@ -323,6 +331,20 @@ def test_the_failure_that_nobody_foresaw_names_its_rule_and_attempts(sides, cloc
     sides.source.stat = lambda key: 1 / 0
     [failure] = sides.engine(clock).replicate(KEY, Deadline.after(60))
     assert (failure.error.reason, failure.rule, failure.attempts) == (Reason.UNEXPECTED, "one", 1)
+
+
+def test_an_unfinished_copy_is_a_failure_as_it_is(sides, clock):
+    error, looks = Unfinished(5, 10), []
+
+    def stat(key):
+        looks.append(key)
+        raise error
+
+    sides.source.stat = stat
+    [failure] = sides.engine(clock).replicate(KEY, Deadline.after(60))
+    assert failure.error is error
+    assert (failure.destination, failure.rule, failure.attempts) == (DestinationName("replica", "k"), "one", 1)
+    assert (len(looks), clock.slept) == (1, [])
 
 
 def test_the_outcome_tells_how_many_attempts_it_took_and_a_failure_too(sides, clock):

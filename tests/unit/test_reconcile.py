@@ -6,25 +6,32 @@ from itertools import product
 import pytest
 
 from replicator.deadline import Deadline
-from replicator.errors import Permanent, Transient
+from replicator.errors import Permanent, Transient, Unfinished
 from replicator.model import Checksum, ContentHeaders, DestinationName, Placement, Result, SourceKey
 from replicator.reasons import Reason
 from replicator.receipt import holds, receipt_of
-from replicator.reconcile import MAX_ROUNDS, Reconciler, Trail
+from replicator.reconcile import MAX_ROUNDS, SHORTCUT_MAX_SIZE, Reconciler, Trail
 from replicator.rules import Deletes, Filter, Foreign, Rule, RuleSet
-from replicator.transfer import Transfer
-from tests.fakes import InMemoryDestination, InMemorySource
+from replicator.transfer import Sizes, Transfer
+from tests.fakes import InMemoryDestination, InMemorySource, OneByOne
 
 KEY = SourceKey("source", "k")
 NAME = DestinationName("replica", "k")
 KEEP_REPLICAS = Rule("keep", frozenset({"source"}), "replica")
+LOOKED_AT = b"x" * (SHORTCUT_MAX_SIZE + 1)
+"""Bytes of an object that is never copied without a look at its destination."""
+
+SIZES = Sizes(whole_max=256 * 1024, parts_min=400_000, part=200_000)
+"""The paths `stream` and `parts` are part of what is explored; a few 100 kB show as much as many MB."""
+
 PROPAGATE = Rule("propagate", frozenset({"source"}), "replica", Deletes.PROPAGATE)
 
 
 def reconcile(source, destination, rule: Rule, key: SourceKey, deadline: Deadline):
     rules = RuleSet((rule,))
     [assignment] = rules.assignments(key)
-    reconciler = Reconciler(source, destination, Transfer(source, destination, 64 * 1024), rules)
+    transfer = Transfer(source, destination, 64 * 1024, sizes=SIZES, workers=OneByOne())
+    reconciler = Reconciler(source, destination, transfer, rules)
     return reconciler.reconcile(key, assignment, deadline, Trail())
 
 
@@ -54,6 +61,7 @@ class World:
     def check_converged(self) -> None:
         source = self.source.stat(KEY)
         replica = self.destination.stat(NAME)
+        assert not [name for name in self.destination.objects if name != NAME], "temporary objects are left over"
         if source is None:
             assert replica is None or self.rule.deletes is Deletes.IGNORE
             return
@@ -76,12 +84,6 @@ class _Watched:
             return _Watched(self._world, result) if name == "begin" else result
 
         return call
-
-
-@pytest.fixture(autouse=True)
-def _objects_are_large_early(monkeypatch):
-    """The stream path is part of what is explored; 300 kB through it show as much as 9 MB."""
-    monkeypatch.setattr("replicator.transfer.transfer.WHOLE_MAX_SIZE", 256 * 1024)
 
 
 @pytest.fixture
@@ -115,11 +117,11 @@ def test_ten_looks_at_the_same_object_cause_one_write(world):
 
 
 def test_a_metadata_change_moves_no_bytes(world):
-    state = world.source.put(KEY, b"hello", metadata={"old": "1", "both": "2"})
+    state = world.source.put(KEY, LOOKED_AT, metadata={"old": "1", "both": "2"})
     world.work()
     read_before = world.source.read_bytes
     changed = replace(state, headers=ContentHeaders(content_type="text/html"), metadata={"both": "3"})
-    world.source.objects[KEY] = changed, b"hello"
+    world.source.objects[KEY] = changed, LOOKED_AT
     outcome = world.work()
     assert (outcome.result, outcome.reason, outcome.copied_bytes) == (
         Result.METADATA_UPDATED,
@@ -176,8 +178,8 @@ def test_a_foreign_object_is_never_deleted(world):
 
 def test_a_foreign_object_with_the_same_bytes_is_adopted_without_moving_them():
     world = World(replace(PROPAGATE, foreign=Foreign.KEEP))
-    world.source.put(KEY, b"same")
-    world.destination.put_foreign(NAME, b"same")
+    world.source.put(KEY, LOOKED_AT)
+    world.destination.put_foreign(NAME, LOOKED_AT)
     outcome = world.work()
     assert (outcome.result, outcome.reason) == (Result.METADATA_UPDATED, Reason.ADOPTED)
     assert world.source.read_bytes == 0
@@ -239,6 +241,10 @@ def overwrite_with_a_large_object(world):
     world.source.put(KEY, b"n" * 300_000)
 
 
+def overwrite_in_parts(world):
+    world.source.put(KEY, b"q" * 500_000, checksum=None)
+
+
 def change_metadata(world):
     found = world.source.objects.get(KEY)
     if found:
@@ -265,16 +271,19 @@ BEFORE = {
     "nothing there": lambda world: None,
     "source only": lambda world: world.source.put(KEY, b"older"),
     "large source only": lambda world: world.source.put(KEY, b"o" * 300_000),
+    "source in parts only": lambda world: world.source.put(KEY, b"p" * 500_000, checksum=None),
     "in sync": lambda world: (world.source.put(KEY, b"older"), world.work()),
     "source changed": lambda world: (world.source.put(KEY, b"oldest"), world.work(), overwrite(world)),
     "source deleted": lambda world: (world.source.put(KEY, b"oldest"), world.work(), delete(world)),
 }
-MAX_CALLS = 14
+MAX_CALLS = 24
 
 
 @pytest.mark.parametrize("rule", [PROPAGATE, KEEP_REPLICAS], ids=lambda rule: rule.id)
 @pytest.mark.parametrize("before", BEFORE)
-@pytest.mark.parametrize("change", [*CHANGES, overwrite_with_a_large_object], ids=lambda change: change.__name__)
+@pytest.mark.parametrize(
+    "change", [*CHANGES, overwrite_with_a_large_object, overwrite_in_parts], ids=lambda change: change.__name__
+)
 def test_a_change_at_any_point_whose_own_worker_ran_at_once_is_not_lost(rule, before, change):
     """The other worker runs from end to end between two calls of ours: so our last write may undo its work."""
     for call in range(MAX_CALLS):
@@ -291,8 +300,8 @@ def test_a_change_at_any_point_whose_own_worker_ran_at_once_is_not_lost(rule, be
     "changes", list(product(CHANGES, CHANGES)), ids=lambda pair: "-".join(c.__name__ for c in pair)
 )
 def test_two_changes_at_any_two_points_are_not_lost(before, changes):
-    for first in range(9):
-        for second in range(first + 1, 16):
+    for first in range(14):
+        for second in range(first + 1, 24):
             world = World()
             BEFORE[before](world)
             world.calls = 0
@@ -388,11 +397,11 @@ def test_what_a_replica_cannot_hold_is_part_of_the_outcome_also_when_there_is_no
 
 def test_a_receipt_names_the_check_that_the_bytes_passed_and_no_other(world):
     """An object that is adopted was compared by its MD5; what other checksum S3 has was never computed."""
-    world.destination.put_foreign(NAME, b"hello")
-    world.source.put(KEY, b"hello", checksum=Checksum("CRC64NVME", b"12345678"))
+    world.destination.put_foreign(NAME, LOOKED_AT)
+    world.source.put(KEY, LOOKED_AT, checksum=Checksum("CRC64NVME", b"12345678"))
     assert world.work().reason is Reason.ADOPTED
     assert world.destination.stat(NAME).receipt.checked == "MD5"
-    world.source.put(KEY, b"hello", checksum=Checksum("SHA256", b"1" * 32), headers=ContentHeaders("text/html"))
+    world.source.put(KEY, LOOKED_AT, checksum=Checksum("SHA256", b"1" * 32), headers=ContentHeaders("text/html"))
     assert world.work().reason is Reason.METADATA_CHANGED
     assert world.destination.stat(NAME).receipt.checked == "MD5"
 
@@ -406,3 +415,111 @@ def test_a_key_whose_receipt_is_too_large_is_refused_before_a_byte_is_read():
         world.work(key)
     assert refused.value.reason is Reason.DESTINATION_NAME_INVALID
     assert world.destination.stat(DestinationName("replica", key.key)) is None
+
+
+# --- The short first round --------------------------------------------------------------------------------------------
+
+
+def calls_of(world: World) -> list[str]:
+    """The requests to both sides that one attempt makes, by name."""
+    made = []
+
+    class Noted:
+        def __init__(self, side, prefix):
+            self._side, self._prefix = side, prefix
+
+        def __getattr__(self, name):
+            method = getattr(self._side, name)
+
+            def call(*args, **kwargs):
+                made.append(f"{self._prefix} {name}")
+                return method(*args, **kwargs)
+
+            return call
+
+    reconcile(
+        Noted(world.source, "source"), Noted(world.destination, "destination"), world.rule, KEY, Deadline.after(60)
+    )
+    return [call for call in made if call != "source checksum"]
+
+
+SHORT_ROUND = ["source read", "destination insert"]
+LOOKS = ["destination stat", "source stat"]
+
+
+def test_a_small_new_object_takes_three_requests(world):
+    world.source.put(KEY, b"x" * SHORTCUT_MAX_SIZE)
+    assert calls_of(world) == [*SHORT_ROUND, "source stat"]
+    world.check_converged()
+
+
+def test_a_small_object_that_was_there_before_is_looked_at_after_all(world):
+    world.source.put(KEY, b"hello")
+    world.work()
+    assert calls_of(world) == [*SHORT_ROUND, *LOOKS]
+    world.source.put(KEY, b"changed")
+    assert calls_of(world) == [*SHORT_ROUND, *LOOKS, "source open", "destination insert", "source stat"]
+    world.check_converged()
+
+
+def test_an_object_that_is_not_small_is_looked_at_first_and_its_bytes_are_not_read_twice(world):
+    world.source.put(KEY, LOOKED_AT)
+    assert calls_of(world) == ["source read", *LOOKS, "source open", "destination insert", "source stat"]
+    assert world.source.read_bytes == len(LOOKED_AT)
+
+
+def test_a_source_that_is_gone_takes_no_shortcut(world):
+    world.source.put(KEY, b"hello")
+    world.work()
+    world.source.delete(KEY)
+    assert calls_of(world) == ["source read", *LOOKS, "destination delete", "source stat"]
+    assert world.destination.stat(NAME) is None
+
+
+def test_an_archived_object_whose_replica_is_good_is_not_refused(world):
+    state = world.source.put(KEY, b"hello")
+    world.work()
+    world.source.objects[KEY] = replace(state, archived=True, storage_class="GLACIER"), b"hello"
+    assert world.work().result is Result.UNCHANGED
+
+
+def test_a_second_attempt_looks_first(world):
+    """What the first has written may be there."""
+    world.source.put(KEY, b"hello")
+    rules = RuleSet((world.rule,))
+    [assignment] = rules.assignments(KEY)
+    transfer, trail = Transfer(world.source, world.destination), Trail()
+    reconciler = Reconciler(world.source, world.destination, transfer, rules)
+    insert = world.destination.insert
+
+    def insert_whose_answer_is_lost(*args):
+        insert(*args)
+        raise Transient(Reason.DESTINATION_UNAVAILABLE)
+
+    world.destination.insert = insert_whose_answer_is_lost
+    with pytest.raises(Transient):
+        reconciler.reconcile(KEY, assignment, Deadline.after(60), trail)
+    world.source.read = lambda key: pytest.fail("it took the shortcut again")
+    assert reconciler.reconcile(KEY, assignment, Deadline.after(60), trail).result is Result.UNCHANGED
+    assert world.destination.writes == ["write"]
+
+
+def test_a_copy_that_began_again_after_a_mismatch_and_got_ahead_has_failed(world):
+    """As unfinished it would be handed over, and copied for ever: the next message would count anew."""
+    state = world.source.put(KEY, LOOKED_AT)
+    errors = [Transient(Reason.CHECKSUM_MISMATCH), Unfinished(5, 10), Unfinished(5, 10)]
+    rules, trail = RuleSet((world.rule,)), Trail()
+    [assignment] = rules.assignments(KEY)
+
+    class Scripted(Transfer):
+        def copy(self, *_args, **_kwargs):
+            raise errors.pop(0)
+
+    reconciler = Reconciler(world.source, world.destination, Scripted(world.source, world.destination), rules)
+    for _ in range(2):
+        with pytest.raises(Transient) as failed:
+            reconciler.reconcile(KEY, assignment, Deadline.after(60), trail)
+        assert failed.value.reason is Reason.CHECKSUM_MISMATCH
+    with pytest.raises(Unfinished):
+        reconciler.reconcile(KEY, assignment, Deadline.after(60), Trail())
+    assert (world.destination.stat(NAME), world.source.stat(KEY)) == (None, state)

@@ -95,7 +95,10 @@ def test_what_holds_where_nothing_is_set(monkeypatch):
         "retry_delay": 0.5,
         "retry_backoff": 2.0,
         "deadline_seconds": 480,
+        "memory_budget": None,
         "chunk_size": 1024**2,
+        "pubsub_topic": None,
+        "pubsub_emulator_host": None,
     }
 
 
@@ -198,6 +201,13 @@ def test_a_file_stands_in_for_what_the_environment_lacks_for_the_sdks_too(monkey
     assert (settings.max_retries, settings.retry_delay) == (7, 8)
 
 
+def test_both_targets_name_the_topic_alike(monkeypatch):
+    topic = {"PUBSUB_TOPIC": "projects/p/topics/t", "PUBSUB_EMULATOR_HOST": "127.0.0.1:1"}
+    for load in LOADERS.values():
+        settings = load(monkeypatch, **topic)
+        assert (settings.pubsub_topic, settings.pubsub_emulator_host) == tuple(topic.values())
+
+
 def test_a_file_is_read_only_where_it_is_asked_for_and_there_need_not_be_one(monkeypatch, tmp_path):
     before = dict(os.environ)
     load_env_file()
@@ -255,6 +265,7 @@ def test_the_command_line_needs_no_server():
         ("replicate", "RETRY_BACKOFF", [VALUE, "0.5", "nan"]),
         ("replicate", "DEADLINE_SECONDS", [VALUE, "0", "-1", "nan"]),
         ("replicate", "CHUNK_SIZE", [VALUE, "0", "65535"]),
+        ("replicate", "PUBSUB_TOPIC", [VALUE, f"projects/p/{VALUE}", f"projects/p/topics/{VALUE}/more"]),
         ("ingest", "INGEST_SECRETS", ["fifteen-letters", f"{VALUE},{VALUE[:15]}", ","]),
         ("ingest", "PUBSUB_TOPIC", [VALUE, f"projects/p/{VALUE}", f"projects/p/topics/{VALUE}/more"]),
     ],

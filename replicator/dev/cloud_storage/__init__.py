@@ -4,7 +4,17 @@ with CloudStorageServer(buckets=["replica"]) as server:
     storage.Client(project="dev", credentials=AnonymousCredentials(), client_options={"api_endpoint": server.url})
 """
 
-from replicator.dev.cloud_storage.faults import Answer, Fault, Faults, Garble, LoseAnswer, PersistAtMost, Reset, Stall
+from replicator.dev.cloud_storage.faults import (
+    Answer,
+    Fault,
+    Faults,
+    Flip,
+    Garble,
+    LoseAnswer,
+    PersistAtMost,
+    Reset,
+    Stall,
+)
 from replicator.dev.cloud_storage.messages import UploadKind
 from replicator.dev.cloud_storage.request_log import RequestLog, ServedRequest
 from replicator.dev.cloud_storage.server import CloudStorageServer
@@ -14,6 +24,7 @@ __all__ = [
     "CloudStorageServer",
     "Fault",
     "Faults",
+    "Flip",
     "Garble",
     "LoseAnswer",
     "PersistAtMost",

@@ -12,6 +12,7 @@ from replicator.dev.cloud_storage.messages import JsonObject, invalid
 Attributes = Mapping[str, Any]
 
 _EDITABLE = ("cacheControl", "contentDisposition", "contentEncoding", "contentLanguage", "contentType", "customTime")
+_HOLDS = ("eventBasedHold", "temporaryHold")
 _FIXED = ("kmsKeyName", "storageClass")  # chosen once, changed only by a rewrite
 _KMS_KEY = re.compile("projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+(/cryptoKeyVersions/[0-9]+)?")
 _STORAGE_CLASSES = frozenset(  # https://cloud.google.com/storage/docs/storage-classes, the older ones too
@@ -22,14 +23,14 @@ _CUSTOM_METADATA_LIMIT = 8 * 1024  # keys and values together: https://cloud.goo
 
 def chosen(resource: JsonObject) -> Attributes:
     """The attributes of a new object. Raises ApiError (400)."""
-    attributes = {name: resource[name] for name in (*_EDITABLE, *_FIXED) if resource.get(name) is not None}
+    attributes = {name: resource[name] for name in (*_EDITABLE, *_HOLDS, *_FIXED) if resource.get(name) is not None}
     metadata = _merged({}, resource.get("metadata"))
     return _checked({**attributes, **({"metadata": metadata} if metadata else {})})
 
 
 def patched(current: Attributes, patch: JsonObject) -> Attributes:
     """PATCH: what is named changes, null removes it, what is not named stays. Raises ApiError (400)."""
-    attributes = {**current, **{name: patch[name] for name in _EDITABLE if name in patch}}
+    attributes = {**current, **{name: patch[name] for name in (*_EDITABLE, *_HOLDS) if name in patch}}
     if "metadata" in patch:
         attributes["metadata"] = _merged(current.get("metadata", {}), patch["metadata"]) or None
     result = _checked({name: value for name, value in attributes.items() if value is not None})
@@ -56,6 +57,9 @@ def _merged(current: Mapping[str, str], changes: object) -> dict[str, str]:
 def _checked(attributes: JsonObject) -> Attributes:
     for name in (*_EDITABLE, *_FIXED):
         if not isinstance(attributes.get(name, ""), str):
+            raise invalid(f"Invalid value for {name}: {attributes[name]!r}")
+    for name in _HOLDS:
+        if not isinstance(attributes.get(name, False), bool):
             raise invalid(f"Invalid value for {name}: {attributes[name]!r}")
     if attributes.get("storageClass", "STANDARD") not in _STORAGE_CLASSES:
         raise invalid(f"Invalid value for storageClass: {attributes['storageClass']!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from replicator.dev.cloud_storage.fields import answer
 from replicator.dev.cloud_storage.messages import Request, Response
 from replicator.dev.cloud_storage.resources import bucket_resource, new_bucket
 from replicator.dev.cloud_storage.store import Store
@@ -17,7 +18,7 @@ class BucketRoutes:
 
     def insert(self, request: Request) -> Response:
         bucket = self._store.create_bucket(new_bucket(request.json(), time.time_ns() // 1000))
-        return Response.of_json(bucket_resource(bucket, request.base_url))
+        return answer(request, bucket_resource(bucket, request.base_url))
 
     def list(self, request: Request) -> Response:
         prefix = request.param("prefix") or ""
@@ -26,10 +27,10 @@ class BucketRoutes:
             for bucket in self._store.buckets()
             if bucket.name.startswith(prefix)
         ]
-        return Response.of_json({"kind": "storage#buckets", **({"items": items} if items else {})})
+        return answer(request, {"kind": "storage#buckets", **({"items": items} if items else {})})
 
     def get(self, request: Request, bucket: str) -> Response:
-        return Response.of_json(bucket_resource(self._store.bucket(bucket), request.base_url))
+        return answer(request, bucket_resource(self._store.bucket(bucket), request.base_url))
 
     def delete(self, request: Request, bucket: str) -> Response:  # noqa: ARG002 - all routes take it
         self._store.delete_bucket(bucket)
@@ -39,4 +40,4 @@ class BucketRoutes:
         """There are no identities here, so everyone may do all that is asked about."""
         self._store.bucket(bucket)
         asked = request.query.get("permissions", [])
-        return Response.of_json({"kind": "storage#testIamPermissionsResponse", "permissions": asked})
+        return answer(request, {"kind": "storage#testIamPermissionsResponse", "permissions": asked})

@@ -14,7 +14,7 @@ from threading import Event
 from typing import cast
 from urllib.parse import parse_qs
 
-from replicator.dev.cloud_storage.faults import Answer, Faults, Garble, LoseAnswer, PersistAtMost, Reset, Stall
+from replicator.dev.cloud_storage.faults import Answer, Faults, Flip, Garble, LoseAnswer, PersistAtMost, Reset, Stall
 from replicator.dev.cloud_storage.messages import ApiError, Request, Response, Stream
 from replicator.dev.cloud_storage.request_body import BrokenBody, RequestBody, Source
 from replicator.dev.cloud_storage.request_log import RequestLog, ServedRequest
@@ -89,6 +89,8 @@ class Connection(BaseHTTPRequestHandler):
                 self._interrupt(request.body, after_bytes, _break_off)
             case Stall():
                 self._interrupt(request.body, action.after_bytes, lambda: self._stall(action))
+            case Flip(byte):
+                request.body.flip(byte if byte is not None else (request.body.length or 0) // 2)
             case PersistAtMost(count):
                 request.persist_at_most = count
         response = self._handle(request)

@@ -30,16 +30,28 @@ class Staging(Protocol):
         """Append `block`, and take it over: the caller must not change it afterwards."""
         ...
 
+    def append(self, reader: Reader, size: int) -> None:
+        """Append all `size` bytes of an object that is kept already."""
+        ...
+
     def discard(self) -> None:
         """Forget the bytes. May be repeated, and does nothing once they are published."""
         ...
 
 
 class Medium(Protocol):
-    """Keeps what the store decides. Every call but `stage` is made under the store's lock."""
+    """Keeps what the store decides. Every call but `stage` and `room` is made under the store's lock."""
+
+    keeps_versions: bool
+    """Whether a content that was replaced can still be read."""
 
     def load(self) -> Sequence[tuple[BucketRecord, Sequence[tuple[ObjectRecord, Content]]]]:
         """All that an earlier server left in the same place."""
+        ...
+
+    def room(self, size: int) -> memoryview:
+        """Memory to receive a block in that is then written to a staging. The next block of the same thread may take
+        the same place."""
         ...
 
     def stage(self) -> Staging: ...
@@ -76,8 +88,7 @@ class Draft:
 
     def append(self, record: ObjectRecord, reader: Reader) -> None:
         """Append a whole object; its checksum is combined, not calculated again."""
-        for block in reader.blocks(0, record.size):
-            self.staging.write(memoryview(block))
+        self.staging.append(reader, record.size)
         self.checksums.append(record.crc32c, record.size)
         self.size += record.size
 

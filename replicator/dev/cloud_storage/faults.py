@@ -59,7 +59,14 @@ class Garble:
     body: bytes = b"<html>not what you expected</html>"
 
 
-Action = Answer | Reset | Stall | PersistAtMost | LoseAnswer | Garble
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """Invert one bit of the body on its way in: of this byte, counted from 0, or of the one in the middle."""
+
+    byte: int | None = None
+
+
+Action = Answer | Reset | Stall | PersistAtMost | LoseAnswer | Garble | Flip
 
 
 @dataclass(frozen=True, slots=True)

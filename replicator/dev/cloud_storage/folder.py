@@ -23,10 +23,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from replicator.dev.cloud_storage.checksums import RunningChecksums
-from replicator.dev.cloud_storage.contents import Content, Staging
+from replicator.dev.cloud_storage.contents import Content, Reader, Staging
 from replicator.dev.cloud_storage.layout import HIDDEN, hashed, may_write, ordinary_path
 from replicator.dev.cloud_storage.records import BucketRecord, ObjectRecord
-from replicator.dev.cloud_storage.request_body import BLOCK
+from replicator.dev.cloud_storage.request_body import BLOCK, fresh_room
 
 
 class FileReader:
@@ -64,6 +64,10 @@ class FileStaging:
         while len(block):
             block = block[self._file.write(block) :]
 
+    def append(self, reader: Reader, size: int) -> None:
+        for block in reader.blocks(0, size):
+            self.write(memoryview(block))
+
     def finish(self) -> Path:
         self._file.close()
         self.path.chmod(0o644)
@@ -78,6 +82,8 @@ class FileStaging:
 class FolderMedium:
     """Every change is a rename, so that a reader, a crash or a person finds the old state or the new one."""
 
+    keeps_versions = False  # a person sees one file for each object
+
     def __init__(self, root: Path) -> None:
         self._root = root
         self._hidden = root / HIDDEN
@@ -89,6 +95,9 @@ class FolderMedium:
     def load(self) -> Sequence[tuple[BucketRecord, Sequence[tuple[ObjectRecord, Content]]]]:
         buckets = [BucketRecord(**_read_json(path)) for path in sorted((self._hidden / "buckets").iterdir())]
         return [(bucket, list(self._load_objects(bucket.name))) for bucket in buckets]
+
+    def room(self, size: int) -> memoryview:
+        return fresh_room(size)
 
     def stage(self) -> FileStaging:
         return FileStaging(self._staging)

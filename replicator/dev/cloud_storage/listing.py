@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -27,8 +28,9 @@ class Listing:
     delimiter: str
     start: str
     end: str
-    after: str
+    after: tuple[str, int]
     page_size: int
+    versions: bool
 
     @classmethod
     def from_request(cls, request: Request) -> Listing:
@@ -41,8 +43,9 @@ class Listing:
             delimiter=request.param("delimiter") or "",
             start=request.param("startOffset") or "",
             end=request.param("endOffset") or "",
-            after=_decode(request.param("pageToken") or ""),
+            after=_decode(request.param("pageToken")),
             page_size=min(asked or _LARGEST_PAGE, _LARGEST_PAGE),
+            versions=request.param("versions") == "true",
         )
 
     def page(self, records: Sequence[ObjectRecord]) -> Page:
@@ -55,31 +58,38 @@ class Listing:
                 return Page(items, prefixes, _encode(last))
             last = entry
             if record is None:
-                prefixes.append(entry)
+                prefixes.append(entry[0])
             else:
                 items.append(record)
         return Page(items, prefixes, None)
 
-    def _entries(self, records: Sequence[ObjectRecord]) -> Iterator[tuple[str, ObjectRecord | None]]:
-        """Each name that matches, with its record; instead of names under a common prefix that prefix, once."""
+    def _entries(self, records: Sequence[ObjectRecord]) -> Iterator[tuple[tuple[str, int], ObjectRecord | None]]:
+        """Each name that matches, with its record; instead of names under a common prefix that prefix, once. Where
+        versions are listed too, a name comes once with each generation."""
         last = self.after
         for record in records:
             name = record.name
             if not name.startswith(self.prefix) or name < self.start or (self.end and name >= self.end):
                 continue
             found = name.find(self.delimiter, len(self.prefix)) if self.delimiter else -1
-            entry = name if found < 0 else name[: found + len(self.delimiter)]
+            if found < 0:
+                entry = name, record.generation if self.versions else 0
+            else:
+                entry = name[: found + len(self.delimiter)], 0
             if entry > last:
                 last = entry
                 yield entry, record if found < 0 else None
 
 
-def _encode(entry: str) -> str:
-    return base64.urlsafe_b64encode(entry.encode()).decode()
+def _encode(entry: tuple[str, int]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(entry).encode()).decode()
 
 
-def _decode(token: str) -> str:
+def _decode(token: str | None) -> tuple[str, int]:
+    if token is None:
+        return "", 0
     try:
-        return base64.urlsafe_b64decode(token).decode()
-    except ValueError as error:
+        name, generation = json.loads(base64.urlsafe_b64decode(token))
+        return str(name), int(generation)
+    except (ValueError, TypeError) as error:
         raise invalid(f"Invalid value for pageToken: {token!r}") from error

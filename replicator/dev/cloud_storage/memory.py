@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from replicator.dev.cloud_storage.contents import Content, Staging
+from replicator.dev.cloud_storage.contents import Content, Reader, Staging
 from replicator.dev.cloud_storage.records import BucketRecord, ObjectRecord
+from replicator.dev.cloud_storage.request_body import fresh_room
 
 
 class MemoryContent:
@@ -33,6 +34,9 @@ class MemoryStaging:
     def write(self, block: memoryview) -> None:
         self.blocks.append(block)
 
+    def append(self, reader: Reader, size: int) -> None:
+        self.blocks.extend(map(memoryview, reader.blocks(0, size)))
+
     def discard(self) -> None:
         self.blocks = []
 
@@ -40,8 +44,13 @@ class MemoryStaging:
 class MemoryMedium:
     """The store's own index is all there is: nothing has to be saved."""
 
+    keeps_versions = True
+
     def load(self) -> Sequence[tuple[BucketRecord, Sequence[tuple[ObjectRecord, Content]]]]:
         return ()
+
+    def room(self, size: int) -> memoryview:
+        return fresh_room(size)
 
     def stage(self) -> MemoryStaging:
         return MemoryStaging()

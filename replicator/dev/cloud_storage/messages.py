@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
 from enum import StrEnum
@@ -74,7 +74,7 @@ class Response:
     body: bytes | Stream = b""
 
     @classmethod
-    def of_json(cls, resource: JsonObject, status: int = 200) -> Response:
+    def of_json(cls, resource: Mapping[str, Any], status: int = 200) -> Response:
         body = json.dumps(resource, ensure_ascii=False).encode()
         return cls(status, {"Content-Type": "application/json; charset=UTF-8"}, body)
 

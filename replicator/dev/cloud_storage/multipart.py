@@ -30,10 +30,12 @@ def split(headers: Message, body: memoryview) -> Parts:
     data = body.obj
     if not isinstance(data, bytes | bytearray | mmap):
         raise TypeError("the body must be a view of something that can be searched")
+    if data.find(f"--{boundary}".encode(), 0, len(body)) < 0:
+        boundary = boundary.strip("'")  # gcloud quotes like this, which RFC 2045 does not know
     delimiter = b"--" + boundary.encode()
-    first = data.find(delimiter)
-    second = data.find(b"\n" + delimiter, first + len(delimiter))
-    end = data.rfind(b"\n" + delimiter + b"--")
+    first = data.find(delimiter, 0, len(body))
+    second = data.find(b"\n" + delimiter, first + len(delimiter), len(body))
+    end = data.rfind(b"\n" + delimiter + b"--", 0, len(body))
     if first < 0 or second < 0 or end <= second:
         raise invalid("The multipart body does not have two parts")
     if data[end - 1 : end] == b"\r":

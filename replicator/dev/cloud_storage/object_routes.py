@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from replicator.dev.cloud_storage.attributes import Attributes, chosen, patched, replaced
 from replicator.dev.cloud_storage.downloads import download
+from replicator.dev.cloud_storage.fields import answer
 from replicator.dev.cloud_storage.listing import Listing
 from replicator.dev.cloud_storage.messages import JsonObject, Request, Response, invalid, whole_number
 from replicator.dev.cloud_storage.names import check_object_name
@@ -25,15 +26,15 @@ class ObjectRoutes:
 
     def list(self, request: Request, bucket: str) -> Response:
         listing = Listing.from_request(request)
-        page = listing.page(self._store.records(bucket))
-        answer: JsonObject = {"kind": "storage#objects"}
+        page = listing.page(self._store.records(bucket, versions=listing.versions))
+        found: JsonObject = {"kind": "storage#objects"}
         if page.items:
-            answer["items"] = [self._resource(request, record) for record in page.items]
+            found["items"] = [self._resource(request, record) for record in page.items]
         if page.prefixes:
-            answer["prefixes"] = page.prefixes
+            found["prefixes"] = page.prefixes
         if page.next_token is not None:
-            answer["nextPageToken"] = page.next_token
-        return Response.of_json(answer)
+            found["nextPageToken"] = page.next_token
+        return answer(request, found)
 
     def get(self, request: Request, bucket: str, name: str) -> Response:
         if request.param("alt") == "media":
@@ -62,7 +63,7 @@ class ObjectRoutes:
             raise invalid(f"A compose request needs 1 to {_MOST_COMPONENTS} source objects")
         record = self._store.compose(
             ObjectRef(bucket, check_object_name(name)),
-            with_content_type(chosen(asked.get("destination") or {})),
+            with_content_type(chosen(with_query(request, asked.get("destination") or {}))),
             [_component(bucket, component) for component in components],
             Preconditions.from_request(request),
             delete_sources=asked.get("deleteSourceObjects") is True,
@@ -71,14 +72,14 @@ class ObjectRoutes:
 
     def rewrite(self, request: Request, bucket: str, name: str, to_bucket: str, to_name: str) -> Response:
         record = self._copy(request, ObjectRef(bucket, name), ObjectRef(to_bucket, to_name))
-        answer = {
+        rewritten = {
             "kind": "storage#rewriteResponse",
             "totalBytesRewritten": str(record.size),
             "objectSize": str(record.size),
             "done": True,
             "resource": self._resource(request, record),
         }
-        return Response.of_json(answer)
+        return answer(request, rewritten)
 
     def copy(self, request: Request, bucket: str, name: str, to_bucket: str, to_name: str) -> Response:
         return self._answer(request, self._copy(request, ObjectRef(bucket, name), ObjectRef(to_bucket, to_name)))
@@ -107,10 +108,16 @@ class ObjectRoutes:
         return self._answer(request, self._store.change(ref, conditions, lambda current: how(current, resource)))
 
     def _answer(self, request: Request, record: ObjectRecord) -> Response:
-        return Response.of_json(self._resource(request, record))
+        return answer(request, self._resource(request, record))
 
     def _resource(self, request: Request, record: ObjectRecord) -> JsonObject:
         return object_resource(record, self._store.bucket(record.bucket), request.base_url)
+
+
+def with_query(request: Request, resource: JsonObject) -> JsonObject:
+    """The resource of a new object, with what of it the query states, which wins."""
+    stated = {name: request.param(name) for name in ("contentEncoding", "kmsKeyName")}
+    return {**resource, **{name: value for name, value in stated.items() if value is not None}}
 
 
 def with_content_type(attributes: Attributes, otherwise: str | None = None) -> Attributes:

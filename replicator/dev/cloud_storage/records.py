@@ -22,7 +22,10 @@ class BucketRecord:
 
 @dataclass(frozen=True, slots=True)
 class ObjectRecord:
-    """One generation of an object, without its bytes. Checksums are in base64, times in RFC 3339."""
+    """One generation of an object, without its bytes. Checksums are in base64, times in RFC 3339.
+
+    Only a noncurrent one has a `time_deleted`.
+    """
 
     bucket: str
     name: str
@@ -35,6 +38,7 @@ class ObjectRecord:
     attributes: Attributes
     updated: str
     metageneration: int = 1
+    time_deleted: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from replicator.dev.cloud_storage.records import BucketRecord, ObjectRecord, for
 from replicator.dev.cloud_storage.retention import retained_until
 
 _BUCKET_SETTINGS = (
+    "autoclass",
+    "defaultEventBasedHold",
     "labels",
     "lifecycle",
     "location",
@@ -78,6 +80,8 @@ def object_resource(record: ObjectRecord, bucket: BucketRecord, base_url: str) -
         resource["md5Hash"] = record.md5
     if record.component_count is not None:
         resource["componentCount"] = record.component_count
+    if record.time_deleted is not None:
+        resource["timeDeleted"] = record.time_deleted
     until = retained_until(bucket, record)
     if until is not None:
         resource["retentionExpirationTime"] = until.isoformat()

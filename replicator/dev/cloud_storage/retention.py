@@ -1,4 +1,4 @@
-"""A bucket's retention policy: objects younger than its period can be neither deleted nor replaced."""
+"""Objects that can be neither deleted nor replaced: younger than their bucket's retention period, or on hold."""
 
 from __future__ import annotations
 
@@ -17,7 +17,15 @@ def retained_until(bucket: BucketRecord, record: ObjectRecord) -> datetime | Non
 
 
 def guard_retention(bucket: BucketRecord, record: ObjectRecord) -> None:
-    """Raises ApiError (403)."""
+    """Raises ApiError (403). https://cloud.google.com/storage/docs/object-holds"""
+    for hold, kind in (("eventBasedHold", "Event-Based"), ("temporaryHold", "Temporary")):
+        if record.attributes.get(hold):
+            raise ApiError(
+                403,
+                "objectUnderActiveHold",
+                f"Object '{record.bucket}/{record.name}' is under active {kind} hold"
+                " and cannot be deleted or overwritten until hold is removed",
+            )
     until = retained_until(bucket, record)
     if until is not None and datetime.now(UTC) < until:
         raise ApiError(

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from replicator.dev.cloud_storage.connection import Connection, Service
 from replicator.dev.cloud_storage.contents import Medium
+from replicator.dev.cloud_storage.discarding import DiscardingMedium
 from replicator.dev.cloud_storage.faults import Faults
 from replicator.dev.cloud_storage.folder import FolderMedium
 from replicator.dev.cloud_storage.memory import MemoryMedium
@@ -32,10 +33,11 @@ class CloudStorageServer:
 
     Without a `folder` objects live in memory; with one they are ordinary files in it, and are there again for
     the next server on the same folder. `port` 0 takes a free one. `report_md5` costs three quarters of the speed:
-    without it objects have only a CRC32C, as composed ones always do.
+    without it objects have only a CRC32C, as composed ones always do. With `discard` their bytes are checked and thrown
+    away: all works but reading them.
 
-    Not implemented: identities, ACLs, versions other than the live one, notifications, batches, XML. Sessions
-    end with the server.
+    Not implemented: identities, ACLs, noncurrent versions in a folder, soft delete, notifications, batches, XML.
+    Sessions end with the server.
     """
 
     def __init__(
@@ -46,11 +48,11 @@ class CloudStorageServer:
         host: str = "127.0.0.1",
         port: int = 0,
         report_md5: bool = True,
+        discard: bool = False,
     ) -> None:
         self.faults = Faults()
         self.requests = RequestLog()
-        medium: Medium = MemoryMedium() if folder is None else FolderMedium(folder)
-        self._store = Store(medium, report_md5=report_md5)
+        self._store = Store(_medium(folder, discard), report_md5=report_md5)
         self._sessions = Sessions(self._store)
         self._address = (host, port)
         self._stopping = Event()
@@ -109,6 +111,12 @@ class CloudStorageServer:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def _medium(folder: Path | None, discard: bool) -> Medium:
+    if discard:
+        return DiscardingMedium()
+    return MemoryMedium() if folder is None else FolderMedium(folder)
 
 
 class _HttpServer(ThreadingHTTPServer):

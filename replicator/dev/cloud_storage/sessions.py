@@ -145,7 +145,7 @@ class Sessions:
     def _take_in(self, session: Session, turn: int, body: RequestBody, at_most: int | None) -> memoryview | None:
         """Persist whole quanta as they arrive. Returns what is left over, or None if not all was kept."""
         tail = memoryview(b"")
-        for block in body.blocks():
+        for block in body.blocks(self._store.room):
             kept = block if at_most is None else block[:at_most]
             if at_most is not None:
                 at_most -= len(kept)

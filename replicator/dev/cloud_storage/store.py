@@ -1,35 +1,24 @@
-"""The buckets and the live objects: every condition is judged, and its write done, in one locked step."""
+"""The buckets and their objects: every condition is judged, and its write done, in one locked step."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from threading import RLock
 
 from replicator.dev.cloud_storage.attributes import Attributes
+from replicator.dev.cloud_storage.bucket import Bucket
 from replicator.dev.cloud_storage.checksums import Expected
 from replicator.dev.cloud_storage.contents import Content, Draft, Medium, Reader
-from replicator.dev.cloud_storage.messages import ApiError, not_found
+from replicator.dev.cloud_storage.messages import ApiError, invalid, not_found
 from replicator.dev.cloud_storage.preconditions import Preconditions
 from replicator.dev.cloud_storage.records import BucketRecord, ObjectRecord, ObjectRef, format_time
 from replicator.dev.cloud_storage.retention import guard_retention
 
 NOTHING_EXPECTED = Expected()
 UNCONDITIONAL = Preconditions()
-
-
-@dataclass(slots=True)
-class _Bucket:
-    record: BucketRecord
-    objects: dict[str, tuple[ObjectRecord, Content]] = field(default_factory=dict)
-    last_generation: int = 0
-
-    def next_generation(self) -> int:
-        """Microseconds since 1970, and always more than the one before, in a fast loop or after a clock's step."""
-        self.last_generation = max(time.time_ns() // 1000, self.last_generation + 1)
-        return self.last_generation
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +39,18 @@ class Store:
         self._medium = medium
         self._report_md5 = report_md5
         self._lock = RLock()
-        self._buckets: dict[str, _Bucket] = {}
+        self._buckets: dict[str, Bucket] = {}
         for record, objects in medium.load():
             last = max((kept.generation for kept, _ in objects), default=0)
             live = {kept.name: (kept, content) for kept, content in objects}
-            self._buckets[record.name] = _Bucket(record, live, last)
+            self._buckets[record.name] = Bucket(record, live, last_generation=last)
 
     def create_bucket(self, record: BucketRecord) -> BucketRecord:
         with self._lock:
             if record.name in self._buckets:
                 raise ApiError(409, "conflict", f"The bucket {record.name} exists already, and is yours.")
             self._medium.add_bucket(record)
-            self._buckets[record.name] = _Bucket(record)
+            self._buckets[record.name] = Bucket(record)
             return record
 
     def bucket(self, name: str) -> BucketRecord:
@@ -75,29 +64,32 @@ class Store:
     def delete_bucket(self, name: str) -> None:
         with self._lock:
             bucket = self._bucket(name)
-            if bucket.objects:
+            if bucket.objects or bucket.noncurrent:
                 raise ApiError(409, "conflict", "The bucket you tried to delete is not empty.")
             self._medium.remove_bucket(bucket.record)
             del self._buckets[name]
 
-    def records(self, bucket: str) -> list[ObjectRecord]:
-        """The live objects of a bucket, sorted by name; code points sort as UTF-8 bytes do."""
+    def records(self, bucket: str, *, versions: bool = False) -> list[ObjectRecord]:
+        """The live objects of a bucket, and with `versions` the noncurrent ones too, sorted by name and generation."""
         with self._lock:
-            objects = self._bucket(bucket).objects
-            return [objects[name][0] for name in sorted(objects)]
+            return self._bucket(bucket).records(versions=versions)
 
     def get(self, ref: ObjectRef, preconditions: Preconditions = UNCONDITIONAL) -> ObjectRecord:
         with self._lock:
-            record, _ = self._live(ref)
+            record, _ = self._bucket(ref.bucket).find(ref)
             preconditions.check(record, reading=True)
             return record
 
     def open(self, ref: ObjectRef, preconditions: Preconditions = UNCONDITIONAL) -> tuple[ObjectRecord, Reader]:
         """The record together with exactly its bytes, whatever happens to the object from now on."""
         with self._lock:
-            record, content = self._live(ref)
+            record, content = self._bucket(ref.bucket).find(ref)
             preconditions.check(record, reading=True)
             return record, self._open(record, content)
+
+    def room(self, size: int) -> memoryview:
+        """Memory for the next block of bytes that is received for a draft."""
+        return self._medium.room(size)
 
     def draft(self, expected: Expected = NOTHING_EXPECTED) -> Draft:
         """Room for the bytes of a new object. Whoever takes it inserts or discards it."""
@@ -136,6 +128,7 @@ class Store:
         """Concatenate the sources. Their bytes are copied outside the lock, from the generations found first."""
         with self.drafting() as draft:
             pinned = [self._pin(source) for source in sources]
+            attributes = self._of_one_class(attributes, [record for record, _ in pinned])
             for record, reader in pinned:
                 draft.append(record, reader)
             count = sum(record.component_count or 1 for record, _ in pinned)
@@ -173,7 +166,7 @@ class Store:
     ) -> ObjectRecord:
         """New attributes for the same generation: the metageneration rises."""
         with self._lock:
-            record, content = self._live(ref)
+            record, content = self._bucket(ref.bucket).live(ref)
             preconditions.check(record)
             changed = replace(
                 record,
@@ -186,10 +179,17 @@ class Store:
             return changed
 
     def delete(self, ref: ObjectRef, preconditions: Preconditions = UNCONDITIONAL) -> None:
+        """Without a generation, a bucket that keeps versions keeps this one as noncurrent."""
         with self._lock:
-            record, content = self._live(ref)
+            record, content = self._bucket(ref.bucket).find(ref)
             preconditions.check(record)
-            self._remove(record, content)
+            bucket = self._bucket(ref.bucket)
+            if ref.generation is None and self._retires(bucket):
+                guard_retention(bucket.record, record)
+                bucket.retire(record, content)
+                del bucket.objects[ref.name]
+            else:
+                self._remove(record, content)
 
     def _commit(
         self,
@@ -209,6 +209,11 @@ class Store:
                 guard_retention(bucket.record, live[0])
             generation = bucket.next_generation()
             now = format_time(generation)
+            attributes = {"storageClass": bucket.record.settings["storageClass"], **attributes}
+            if bucket.has_autoclass:
+                attributes["storageClass"] = "STANDARD"
+            if bucket.record.settings.get("defaultEventBasedHold"):
+                attributes["eventBasedHold"] = True
             record = ObjectRecord(
                 bucket=target.bucket,
                 name=target.name,
@@ -219,15 +224,32 @@ class Store:
                 crc32c=draft.checksums.crc32c,
                 md5=md5 or draft.checksums.md5,
                 component_count=component_count,
-                attributes={"storageClass": bucket.record.settings["storageClass"], **attributes},
+                attributes=attributes,
             )
             content = self._medium.publish(draft.staging, record, live[1] if live else None)
             bucket.objects[target.name] = (record, content)
+            if live and self._retires(bucket):
+                bucket.retire(*live)
             return record
+
+    def _of_one_class(self, attributes: Attributes, sources: Sequence[ObjectRecord]) -> Attributes:
+        """A composite object has the one storage class that its sources have. Raises ApiError (400).
+
+        https://cloud.google.com/storage/docs/composite-objects
+        """
+        if self._bucket(sources[0].bucket).has_autoclass:
+            return attributes
+        classes = {record.attributes["storageClass"] for record in sources}
+        if len(classes | {attributes.get("storageClass") or next(iter(classes))}) > 1:
+            raise invalid("The source objects and the composite object must have the same storage class")
+        return {**attributes, "storageClass": classes.pop()}
+
+    def _retires(self, bucket: Bucket) -> bool:
+        return bucket.keeps_versions and self._medium.keeps_versions
 
     def _pin(self, source: Source) -> tuple[ObjectRecord, Reader]:
         with self._lock:
-            record, content = self._live(source.ref)
+            record, content = self._bucket(source.ref.bucket).find(source.ref)
             source.preconditions.check(record)
             return record, self._open(record, content)
 
@@ -246,19 +268,14 @@ class Store:
     def _remove(self, record: ObjectRecord, content: Content) -> None:
         bucket = self._bucket(record.bucket)
         guard_retention(bucket.record, record)
-        self._medium.remove(record, content)
-        del bucket.objects[record.name]
+        if bucket.noncurrent.pop((record.name, record.generation), None) is None:
+            self._medium.remove(record, content)
+            del bucket.objects[record.name]
 
-    def _bucket(self, name: str) -> _Bucket:
+    def _bucket(self, name: str) -> Bucket:
         if name not in self._buckets:
             raise not_found("The specified bucket does not exist.")
         return self._buckets[name]
-
-    def _live(self, ref: ObjectRef) -> tuple[ObjectRecord, Content]:
-        found = self._bucket(ref.bucket).objects.get(ref.name)
-        if found is None or ref.generation not in (None, found[0].generation):
-            raise not_found(f"No such object: {ref.bucket}/{ref.name}")
-        return found
 
     def _open(self, record: ObjectRecord, content: Content) -> Reader:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from replicator.dev.cloud_storage.attributes import Attributes, chosen
 from replicator.dev.cloud_storage.checksums import Expected
 from replicator.dev.cloud_storage.content_range import ContentRange
+from replicator.dev.cloud_storage.fields import answer
 from replicator.dev.cloud_storage.messages import (
     ApiError,
     JsonObject,
@@ -16,7 +17,7 @@ from replicator.dev.cloud_storage.messages import (
 )
 from replicator.dev.cloud_storage.multipart import split
 from replicator.dev.cloud_storage.names import check_object_name
-from replicator.dev.cloud_storage.object_routes import with_content_type
+from replicator.dev.cloud_storage.object_routes import with_content_type, with_query
 from replicator.dev.cloud_storage.preconditions import Preconditions
 from replicator.dev.cloud_storage.records import ObjectRecord, ObjectRef
 from replicator.dev.cloud_storage.resources import object_resource
@@ -56,13 +57,13 @@ class UploadRoutes:
         conditions = Preconditions.from_request(request)
         expected = Expected.from_headers(request.headers)
         with self._store.drafting(expected) as draft:
-            for block in request.body.blocks():
+            for block in request.body.blocks(self._store.room):
                 draft.write(block)
             return self._answer(request, self._store.insert(target, attributes, draft, conditions, expected))
 
     def _insert_multipart(self, request: Request, bucket: str) -> Response:
         """The body is held in memory, as clients do: multipart is for small objects."""
-        parts = split(request.headers, request.body.read_all())
+        parts = split(request.headers, request.body.read_all(self._store.room))
         target = _target(request, bucket, parts.resource)
         attributes = _attributes(request, parts.resource, parts.content_type)
         conditions = Preconditions.from_request(request)
@@ -103,7 +104,7 @@ class UploadRoutes:
         return Response(308, persisted)
 
     def _answer(self, request: Request, record: ObjectRecord) -> Response:
-        return Response.of_json(object_resource(record, self._store.bucket(record.bucket), request.base_url))
+        return answer(request, object_resource(record, self._store.bucket(record.bucket), request.base_url))
 
 
 def _target(request: Request, bucket: str, resource: JsonObject) -> ObjectRef:
@@ -114,9 +115,7 @@ def _target(request: Request, bucket: str, resource: JsonObject) -> ObjectRef:
 
 
 def _attributes(request: Request, resource: JsonObject, content_type: str | None) -> Attributes:
-    from_query = {name: request.param(name) for name in ("contentEncoding", "kmsKeyName")}
-    stated = {**resource, **{name: value for name, value in from_query.items() if value is not None}}
-    return with_content_type(chosen(stated), content_type)
+    return with_content_type(chosen(with_query(request, resource)), content_type)
 
 
 def _expected(request: Request, resource: JsonObject) -> Expected:

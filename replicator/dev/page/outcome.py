@@ -6,7 +6,10 @@ from typing import Any
 
 from replicator.reasons import Reason
 
-SHOWN = ("result", "reason", "rule", "source", "destination", "elsewhere", "bytes", "path", "attempts")
+SHOWN = (
+    *("result", "reason", "rule", "source", "destination", "elsewhere", "bytes", "path", "attempts"),
+    *("copied", "size"),
+)
 SECONDS = ("lag_seconds", "duration_seconds")
 
 

@@ -1,5 +1,6 @@
 """The Cloud Storage adapter when things go wrong. What a Cloud Storage that works does is in the contract suite."""
 
+import os
 import socket
 import traceback
 from collections.abc import Iterator
@@ -9,14 +10,26 @@ from types import SimpleNamespace
 import pytest
 import requests
 from google.auth.credentials import Credentials
+from urllib3 import HTTPResponse
 
-from replicator.adapters import gcs
+from replicator.adapters import gcs, gcs_requests
 from replicator.adapters.gcs import GcsDestination, connect
+from replicator.adapters.gcs_connections import PIECE
+from replicator.adapters.gcs_insert import JOINED_UP_TO
 from replicator.adapters.gcs_resource import resource_of
-from replicator.dev.cloud_storage import Answer, CloudStorageServer, Fault, Garble, LoseAnswer, Reset
+from replicator.dev.cloud_storage import (
+    Answer,
+    CloudStorageServer,
+    Fault,
+    Flip,
+    Garble,
+    LoseAnswer,
+    Reset,
+    UploadKind,
+)
 from replicator.errors import DestinationMoved, Permanent, ReplicationError, Transient
 from replicator.fidelity import attributes_of
-from replicator.model import Attributes, DestinationName, Placement, SourceKey
+from replicator.model import Attributes, BucketFacts, ContentHeaders, DestinationName, Placement, SourceKey
 from replicator.reasons import Reason
 from tests.fakes import InMemorySource, crc32c
 from tests.servers import cloud_storage, gcs_destination
@@ -29,7 +42,8 @@ SERVERS_TEXT = "A fault that was asked for"
 
 @pytest.fixture(autouse=True)
 def _single_requests_are_not_repeated_for_long(monkeypatch):
-    monkeypatch.setattr(gcs, "RETRY", gcs.RETRY.with_delay(initial=0.001, maximum=0.001).with_timeout(0.05))
+    short = gcs_requests.RETRY.with_delay(initial=0.001, maximum=0.001).with_timeout(0.05)
+    monkeypatch.setattr(gcs_requests, "RETRY", short)
 
 
 @pytest.fixture(scope="module")
@@ -69,12 +83,16 @@ OPERATIONS = {
     "update_metadata": lambda destination, current: destination.update_metadata(current, ATTRIBUTES),
     "delete": lambda destination, current: destination.delete(current),
     "check": lambda destination, current: destination.check("replica"),
+    "compose": lambda destination, current: destination.compose(NAME, [current], ATTRIBUTES, current.generation),
+    "list_objects": lambda destination, current: list(destination.list_objects("replica", "")),
+    "discard": lambda destination, current: destination.discard(current),
 }
 
 STATUSES = [
     (400, Permanent, Reason.DESTINATION_REFUSED),
     (403, Permanent, Reason.DESTINATION_ACCESS_DENIED),
     (405, Permanent, Reason.DESTINATION_REFUSED),
+    (408, Transient, Reason.DESTINATION_UNAVAILABLE),
     (409, Transient, Reason.DESTINATION_UNAVAILABLE),
     (429, Transient, Reason.DESTINATION_UNAVAILABLE),
     (500, Transient, Reason.DESTINATION_UNAVAILABLE),
@@ -144,15 +162,18 @@ def test_a_patch_does_not_speak_of_the_placement():
 class _Token(Credentials):
     """A token that is renewed as often as is asked for, and never accepted."""
 
+    refreshes = 0
+
     def refresh(self, request) -> None:
         self.token = "a-token"
+        self.refreshes += 1
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_credentials_that_are_not_accepted_are_a_denied_access(server, destination, operation, monkeypatch):
     current = destination.stat(NAME)
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
-    authorised = GcsDestination(connect(_Token(), pool_size=1), 1)
+    authorised = GcsDestination(connect(_Token(), pool_size=1))
     server.faults.add(Fault(Answer(401), times=None))
     with pytest.raises(Permanent) as denied:
         OPERATIONS[operation](authorised, current)
@@ -168,7 +189,7 @@ def assert_says_nothing_of_the_request(error: ReplicationError) -> None:
     assert NAME.name not in said
 
 
-@pytest.mark.parametrize("operation", ["insert", "begin", "update_metadata", "delete"])
+@pytest.mark.parametrize("operation", ["insert", "begin", "compose", "update_metadata", "delete"])
 def test_a_condition_that_failed_is_a_destination_that_moved(server, destination, operation):
     current = destination.stat(NAME)
     server.faults.add(Fault(Answer(412)))
@@ -176,7 +197,7 @@ def test_a_condition_that_failed_is_a_destination_that_moved(server, destination
         OPERATIONS[operation](destination, current)
 
 
-@pytest.mark.parametrize("operation", ["insert", "begin", "check"])
+@pytest.mark.parametrize("operation", ["insert", "begin", "check", "list_objects"])
 def test_a_404_to_what_makes_objects_is_a_missing_bucket(server, destination, operation):
     current = destination.stat(NAME)
     server.faults.add(Fault(Answer(404), times=None))
@@ -185,7 +206,7 @@ def test_a_404_to_what_makes_objects_is_a_missing_bucket(server, destination, op
     assert missing.value.reason is Reason.DESTINATION_BUCKET_NOT_FOUND
 
 
-@pytest.mark.parametrize("operation", ["update_metadata", "delete"])
+@pytest.mark.parametrize("operation", ["compose", "update_metadata", "delete"])
 def test_a_404_to_what_needs_an_object_is_a_destination_that_moved(server, destination, operation):
     current = destination.stat(NAME)
     server.faults.add(Fault(Answer(404), times=None))
@@ -237,7 +258,7 @@ def test_a_server_that_is_down_is_transient(server, destination, operation):
 GARBAGE = [b"<html>a proxy's page</html>", b"", b"[]", b'"text"', b"{}", b'{"generation": "x"}', b"\xff\xfe"]
 
 
-@pytest.mark.parametrize("operation", ["stat", "insert", "update_metadata"])
+@pytest.mark.parametrize("operation", ["stat", "insert", "compose", "update_metadata"])
 @pytest.mark.parametrize("body", GARBAGE)
 def test_an_answer_that_is_no_object_is_transient(server, destination, operation, body):
     current = destination.stat(NAME)
@@ -288,22 +309,127 @@ def test_a_destination_that_moved_shows_no_session_uri_in_its_traceback(server, 
     assert "upload_id" not in "".join(traceback.format_exception(moved.value))
 
 
-def test_both_schemes_have_as_many_connections_as_were_asked_for(server, monkeypatch):
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
-    client = connect(None, pool_size=23)
-    uploads: list[requests.Session] = []
-    monkeypatch.setattr("replicator.adapters.gcs.GcsUploadSession", lambda http, *rest: uploads.append(http))
-    GcsDestination(client, pool_size=23).begin(DestinationName("replica", "pool"), 10, ATTRIBUTES, 0)
-    for session in (client._http, uploads[0]):
-        for scheme in ("http://", "https://"):
-            pool = session.get_adapter(f"{scheme}storage.googleapis.com").poolmanager.connection_pool_kw
-            assert pool["maxsize"] == 23
-
-
-def test_an_upload_without_a_session_is_transient():
-    answer = requests.Response()
-    answer.status_code = 200
-    client = SimpleNamespace(api_endpoint="", _http=SimpleNamespace(request=lambda *_, **__: answer))
+@pytest.mark.parametrize("location", [None, "", "no-url"])
+def test_an_upload_without_a_session_is_transient(location):
+    answer = HTTPResponse(headers={"Location": location} if location is not None else {}, status=200)
+    api = SimpleNamespace(upload_url=lambda *_, **__: "", send=lambda *_, **__: answer, connections=None)
     with pytest.raises(Transient) as garbled:
-        GcsDestination(client, 1).begin(NAME, 10, ATTRIBUTES, 0)
+        GcsDestination(api).begin(NAME, 10, ATTRIBUTES, 0)
     assert garbled.value.reason is Reason.DESTINATION_UNAVAILABLE
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"", b"[]", b'{"items": 7}', b'{"items": [{}]}', b'{"items": [7]}'])
+def test_a_page_that_is_no_listing_is_transient(server, destination, body):
+    server.faults.add(Fault(Garble(body), times=None))
+    with pytest.raises(Transient) as garbled:
+        list(destination.list_objects("replica", ""))
+    assert garbled.value.reason is Reason.DESTINATION_UNAVAILABLE
+
+
+def test_a_listing_is_fetched_page_by_page_as_it_is_read(server, destination):
+    names = [DestinationName("replica", f"many/{number:04}") for number in range(1001)]
+    for name in names:
+        insert(destination, name=name)
+    server.requests.clear()
+    found = destination.list_objects("replica", "many/")
+    assert server.requests.count("GET") == 0
+    first = next(found)
+    assert (first.name, first.receipt) == (names[0], ATTRIBUTES.receipt)
+    assert server.requests.count("GET") == 1
+    assert [first.name, *(each.name for each in found)] == names
+    assert server.requests.count("GET", "pageToken=") == 1
+    assert server.requests.count("GET") == 2
+
+
+def test_a_page_in_the_middle_that_fails_once_is_asked_for_again(server, destination):
+    server.faults.add(Fault(Answer(503), method="GET", path=r"/o\?"))
+    assert NAME in [found.name for found in destination.list_objects("replica", NAME.name)]
+    assert server.faults.pending == []
+
+
+def test_discarding_what_is_gone_or_replaced_is_no_error(server, destination):
+    current = destination.stat(NAME)
+    replaced = insert(destination, current.generation)
+    destination.discard(current)
+    assert destination.stat(NAME).generation == replaced.generation
+    destination.discard(replaced)
+    destination.discard(replaced)
+    assert destination.stat(NAME) is None
+
+
+def test_a_discard_whose_answer_is_lost_is_done(server, destination):
+    server.faults.add(Fault(LoseAnswer(), method="DELETE", path="generation="))
+    destination.discard(destination.stat(NAME))
+    assert destination.stat(NAME) is None
+
+
+def test_a_part_that_was_damaged_on_its_way_is_refused(server, destination):
+    name = DestinationName("replica", "damaged")
+    data = bytes(300_000)
+    server.faults.add(Fault(Flip(), upload=UploadKind.MULTIPART, path="name=damaged"))
+    with pytest.raises(Transient) as damaged:
+        destination.insert(name, memoryview(data), crc32c(data), ATTRIBUTES, 0)
+    assert damaged.value.reason is Reason.CHECKSUM_MISMATCH
+    assert destination.stat(name) is None
+
+
+@pytest.mark.parametrize("size", [0, 1, JOINED_UP_TO - 2000, JOINED_UP_TO, 2 * PIECE + 1])
+@pytest.mark.parametrize("status", [503, 401])
+def test_a_body_of_any_size_is_sent_again_as_it_was(server, monkeypatch, size, status):
+    """With a new token after a 401."""
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
+    credentials = _Token()
+    destination = GcsDestination(connect(credentials, pool_size=1))
+    name, data = DestinationName("replica", f"again-{size}-{status}"), os.urandom(size)
+    server.faults.add(Fault(Answer(status), method="POST"))
+    written = destination.insert(name, memoryview(data), crc32c(data), ATTRIBUTES, 0)
+    assert (written.size, written.crc32c) == (size, crc32c(data))
+    assert server.faults.pending == []
+    assert credentials.refreshes == (2 if status == 401 else 1)
+
+
+TEMPORARY = Attributes(ContentHeaders(), {})
+
+
+def test_a_temporary_object_has_nothing_but_its_bytes(server, destination):
+    name = DestinationName("replica", "temporary")
+    part = destination.insert(name, memoryview(DATA), crc32c(DATA), TEMPORARY, 0)
+    node = destination.compose(DestinationName("replica", "node"), [part, part], TEMPORARY, 0)
+    destination.begin(DestinationName("replica", "session"), 10, TEMPORARY, 0)
+    for written in (part, node):
+        assert (written.receipt, written.custom_time, written.metadata) == (None, None, {})
+        found = requests.get(f"{server.url}/storage/v1/b/replica/o/{written.name.name}", timeout=60).json()
+        assert found["contentType"] == "application/octet-stream"
+        headers = {"cacheControl", "contentDisposition", "contentEncoding", "contentLanguage", "customTime", "metadata"}
+        assert headers.isdisjoint(found)
+
+
+def test_a_bucket_that_we_may_not_look_at_has_no_facts_and_is_not_asked_again_soon(server, running):
+    destination = gcs_destination(running.url)
+    server.faults.add(Fault(Answer(403), path=r"/b/replica\?"))
+    assert [destination.facts("replica") for _ in range(3)] == [None] * 3
+    assert server.requests.count("GET", r"/b/replica\?fields=") == 1
+
+
+@pytest.mark.parametrize(("status", "kind"), [(404, Permanent), (503, Transient), (400, Permanent)])
+def test_facts_that_could_not_be_had_are_asked_for_again(server, running, status, kind):
+    destination = gcs_destination(running.url)
+    server.faults.add(Fault(Answer(status), path=r"/b/replica\?", times=None))
+    with pytest.raises(kind):
+        destination.facts("replica")
+    server.faults.clear()
+    assert destination.facts("replica") == BucketFacts("STANDARD")
+
+
+@pytest.mark.parametrize(
+    "settings", [{"retentionPolicy": {"retentionPeriod": "3600"}}, {"defaultEventBasedHold": True}]
+)
+def test_a_bucket_that_retains_its_objects_refuses_to_lose_them(server, destination, settings):
+    bucket = f"retaining-{len(str(settings))}"
+    server.create_bucket(bucket, **settings)
+    kept = insert(destination, name=DestinationName(bucket, "k"))
+    assert destination.facts(bucket).retains
+    with pytest.raises(Permanent) as refused:
+        destination.discard(kept)
+    assert refused.value.reason is Reason.DESTINATION_ACCESS_DENIED
+    assert destination.stat(kept.name) == kept

@@ -1,15 +1,14 @@
 """A resumable upload when network and Cloud Storage fail: nothing is lost, doubled, or told to strangers."""
 
-import json
 import os
 import traceback
 from collections.abc import Iterator
 from threading import Event
 
 import pytest
-import requests
+from urllib3 import HTTPResponse
 
-from replicator.adapters import gcs_upload
+from replicator.adapters import gcs_connections
 from replicator.adapters.gcs import GcsDestination
 from replicator.adapters.gcs_upload import GcsUploadSession
 from replicator.dev.cloud_storage import (
@@ -118,7 +117,7 @@ def test_after_a_failure_that_passes_the_session_says_where_it_is(server, sessio
 def test_a_server_that_stops_reading_is_not_waited_for_longer_than_the_time_out(
     server, session, destination, monkeypatch
 ):
-    monkeypatch.setattr(gcs_upload, "TIMEOUT", (0.3, 0.3))
+    monkeypatch.setattr(gcs_connections, "TIMEOUT", (0.3, 0.3))
     go_on = Event()
     arm(server, Stall(until=go_on, after_bytes=UNIT))
     held = append(session)
@@ -253,24 +252,19 @@ def test_an_answer_that_is_no_object_is_transient(server, session, body):
     assert garbled.value.reason is Reason.DESTINATION_UNAVAILABLE
 
 
-class Answers(requests.Session):
+class Answers:
     """Answers each request with the next of these statuses and `Range` headers."""
 
     def __init__(self, *answers: tuple[int, str | None]) -> None:
-        super().__init__()
         self.answers = list(answers)
         self.ranges: list[str] = []
         self.hashes: list[str | None] = []
 
-    def put(self, url, data=None, **kwargs):
-        self.ranges.append(kwargs["headers"]["Content-Range"])
-        self.hashes.append(kwargs["headers"].get("X-Goog-Hash"))
-        response = requests.Response()
-        response.status_code, held = self.answers.pop(0)
-        response._content = json.dumps({}).encode()
-        if held is not None:
-            response.headers["Range"] = held
-        return response
+    def send(self, method, url, headers, body=None, timeout=None):
+        self.ranges.append(headers["Content-Range"])
+        self.hashes.append(headers.get("X-Goog-Hash"))
+        status, held = self.answers.pop(0)
+        return HTTPResponse(b"{}", {} if held is None else {"Range": held}, status)
 
 
 def answered(*answers: tuple[int, str | None]) -> tuple[GcsUploadSession, Answers]:

@@ -4,396 +4,29 @@ What an S3 that works does is in the contract suite.
 """
 
 import base64
-import socket
-import struct
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from io import BytesIO
-from socketserver import StreamRequestHandler, ThreadingTCPServer
-from urllib.parse import parse_qs, urlsplit
+import gzip
 
 import pytest
-from botocore.exceptions import ClientError
-from botocore.response import StreamingBody
-from botocore.retries.standard import ExponentialBackoff
-from botocore.stub import Stubber
 
-from replicator.adapters.s3 import S3Source, connect
-from replicator.errors import Permanent, ReplicationError, SourceMoved, Transient
-from replicator.model import AwsKeys, Checksum, ContentHeaders, NotHeld, SourceKey, SourceObject
+from replicator.adapters.s3 import S3Source
+from replicator.errors import Permanent, SourceMoved, Transient
+from replicator.model import Checksum, ContentHeaders, NotHeld, SourceKey, SourceObject
 from replicator.reasons import Reason
-
-KEY = SourceKey("source", "k")
-MODIFIED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-MODIFIED_HEADER = "Fri, 02 Jan 2026 03:04:05 GMT"
-MD5 = "5d41402abc4b2a76b9719d911017c592"
-OLD_KEYS = AwsKeys("OLDKEYID", "old-secret")
-NEW_KEYS = AwsKeys("NEWKEYID", "new-secret", "new-token")
-RANDOM_TEXT = "the text of S3's error"
-
-
-def pinned(**properties) -> SourceObject:
-    """The state that a test's server is at, unless it says otherwise."""
-    return replace(SourceObject(KEY, MD5, None, MODIFIED, size=5), **properties)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One HTTP response. It is `cut` after so many bytes of the body: by a clean close, or a reset."""
-
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    length: int | None = None
-    cut: str | None = None
-
-
-def found(body: bytes = b"", *, length: int | None = None, cut: str | None = None, **headers: str) -> Answer:
-    """The object, as S3 answers a GET (and a HEAD, without the body). Underscores in names stand for hyphens."""
-    fields = {"ETag": f'"{MD5}"', "Last_Modified": MODIFIED_HEADER, **headers}
-    return Answer(
-        206 if "Content_Range" in fields else 200,
-        {name.replace("_", "-"): value for name, value in fields.items() if value},
-        body,
-        length,
-        cut,
-    )
-
-
-def error(status: int, code: str | None = None, text: str = RANDOM_TEXT) -> Answer:
-    """As S3 answers an error; without a code it has no body, as for a HEAD."""
-    body = f"<Error><Code>{code}</Code><Message>{text}</Message></Error>" if code else ""
-    return Answer(status, {"Content-Type": "application/xml"}, body.encode())
-
-
-@dataclass(frozen=True)
-class Received:
-    """A request, with the names of its headers in lower case."""
-
-    method: str
-    path: str
-    query: dict[str, list[str]]
-    headers: dict[str, str]
-
-    @property
-    def access_key_id(self) -> str:
-        return self.headers["authorization"].partition("Credential=")[2].partition("/")[0]
-
-
-class ScriptedS3(ThreadingTCPServer):
-    """Gives the answers in `script`, one for each request, and keeps the requests."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        self.script: list[Answer] = []
-        self.requests: list[Received] = []
-        super().__init__(("127.0.0.1", 0), _Connection)
-
-    @property
-    def url(self) -> str:
-        return "http://{}:{}".format(*self.server_address)
-
-
-class _Connection(StreamRequestHandler):
-    server: ScriptedS3
-
-    def handle(self) -> None:
-        while request := self._read():
-            self.server.requests.append(request)
-            answer = self.server.script.pop(0) if self.server.script else error(501, "NotInTheScript")
-            length = len(answer.body) if answer.length is None else answer.length
-            fields = {**answer.headers, "Content-Length": str(length)}
-            head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-            body = b"" if request.method == "HEAD" else answer.body
-            self.wfile.write(f"HTTP/1.1 {answer.status} Status\r\n{head}\r\n".encode() + body)
-            self.wfile.flush()
-            if answer.cut == "reset":
-                self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            if answer.cut:
-                return
-
-    def finish(self) -> None:
-        super().finish()
-        self.request.close()
-
-    def _read(self) -> Received | None:
-        try:
-            line = self.rfile.readline().decode()
-            if not line:
-                return None
-            headers = {}
-            while field_line := self.rfile.readline().decode().strip():
-                name, _, value = field_line.partition(":")
-                headers[name.lower()] = value.strip()
-        except OSError:
-            return None
-        method, target, _ = line.split(" ", 2)
-        url = urlsplit(target)
-        return Received(method, url.path, parse_qs(url.query, keep_blank_values=True), headers)
-
-
-class Keys:
-    """A `KeyStore` that has `keys`, and `next_keys` once it is asked to renew them."""
-
-    def __init__(self, keys: AwsKeys, next_keys: AwsKeys) -> None:
-        self.keys, self.next_keys = keys, next_keys
-        self.rejected: list[AwsKeys] = []
-
-    def current(self) -> AwsKeys:
-        return self.keys
-
-    def renew(self, rejected: AwsKeys) -> bool:
-        self.rejected.append(rejected)
-        self.keys = self.next_keys
-        return self.keys != rejected
-
-
-@pytest.fixture(autouse=True)
-def _environment(monkeypatch, tmp_path):
-    """Nothing of this machine's AWS configuration, and no waiting between the SDK's own retries."""
-    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ENVIRONMENTKEYID")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "environment-secret")
-    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda self, context: 0)
-
-
-@pytest.fixture(scope="module")
-def scripted() -> Iterator[ScriptedS3]:
-    with ScriptedS3() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def s3(scripted, monkeypatch) -> ScriptedS3:
-    scripted.script.clear()
-    scripted.requests.clear()
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", scripted.url)
-    return scripted
-
-
-@pytest.fixture
-def connected(s3):
-    """Makes sources with the keys given, and closes their clients in the end."""
-    clients = []
-
-    def make(keys=None, request_payer=False, tag_filtered=frozenset()) -> S3Source:
-        client = connect(keys, "us-east-1", 4, request_payer)
-        clients.append(client)
-        return S3Source(client, keys, tag_filtered)
-
-    yield make
-    for client in clients:
-        client.close()
-
-
-@pytest.fixture(scope="module")
-def environment_client(scripted):
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("AWS_ENDPOINT_URL_S3", scripted.url)
-        environment.setenv("AWS_ACCESS_KEY_ID", "ENVIRONMENTKEYID")
-        environment.setenv("AWS_SECRET_ACCESS_KEY", "environment-secret")
-        environment.delenv("AWS_SESSION_TOKEN", raising=False)
-        client = connect(None, "us-east-1", 4)
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def source(s3, environment_client) -> S3Source:
-    """A source whose keys come from the environment."""
-    return S3Source(environment_client)
-
-
-def read(side: S3Source, state: SourceObject, offset: int = 0, step: int = 1000) -> bytes:
-    data = b""
-    with side.open(state, offset) as body:
-        while count := body.readinto(memoryview(buffer := bytearray(step))):
-            data += buffer[:count]
-    return data
-
-
-# --- Errors -----------------------------------------------------------------------------------------------------------
-
-ERRORS = [
-    (404, "NoSuchBucket", Permanent, Reason.SOURCE_BUCKET_NOT_FOUND),
-    (403, "AccessDenied", Permanent, Reason.SOURCE_ACCESS_DENIED),
-    (403, "AllAccessDisabled", Permanent, Reason.SOURCE_ACCESS_DENIED),
-    (403, "InvalidObjectState", Permanent, Reason.SOURCE_ARCHIVED),
-    (503, "SlowDown", Transient, Reason.SOURCE_UNAVAILABLE),
-    (503, "ServiceUnavailable", Transient, Reason.SOURCE_UNAVAILABLE),
-    (500, "InternalError", Transient, Reason.SOURCE_UNAVAILABLE),
-    (502, "BadGateway", Transient, Reason.SOURCE_UNAVAILABLE),
-    (429, "TooManyRequests", Transient, Reason.SOURCE_UNAVAILABLE),
-    (400, "RequestTimeout", Transient, Reason.SOURCE_UNAVAILABLE),
-    (403, "RequestTimeTooSkewed", Transient, Reason.SOURCE_UNAVAILABLE),
-    (400, "InvalidRequest", Permanent, Reason.SOURCE_REFUSED),
-    (400, "KMS.DisabledException", Permanent, Reason.SOURCE_KMS_DENIED),
-    (400, "KMS.NotFoundException", Permanent, Reason.SOURCE_KMS_DENIED),
-    (400, "KMS.KMSInvalidStateException", Permanent, Reason.SOURCE_KMS_DENIED),
-    (400, "KMS.AccessDeniedException", Permanent, Reason.SOURCE_KMS_DENIED),
-    (400, "KMS.ThrottlingException", Transient, Reason.SOURCE_UNAVAILABLE),
-    (400, "KMS.DependencyTimeoutException", Transient, Reason.SOURCE_UNAVAILABLE),
-    (400, "KMS.KeyUnavailableException", Transient, Reason.SOURCE_UNAVAILABLE),
-    (400, "KMS.KMSInternalException", Transient, Reason.SOURCE_UNAVAILABLE),
-    (405, "MethodNotAllowed", Permanent, Reason.SOURCE_REFUSED),
-    (403, "InvalidAccessKeyId", Transient, Reason.SOURCE_CREDENTIALS_REJECTED),
-    (403, "SignatureDoesNotMatch", Transient, Reason.SOURCE_CREDENTIALS_REJECTED),
-    (400, "ExpiredToken", Transient, Reason.SOURCE_CREDENTIALS_REJECTED),
-    (400, "InvalidToken", Transient, Reason.SOURCE_CREDENTIALS_REJECTED),
-    (400, "TokenRefreshRequired", Transient, Reason.SOURCE_CREDENTIALS_REJECTED),
-]
-
-
-@pytest.fixture(scope="module")
-def stubbed():
-    """A real client that a stub answers for. It never signs nor sends."""
-    client = connect(Keys(OLD_KEYS, OLD_KEYS), "us-east-1", 1)
-    yield client
-    client.close()
-
-
-def head_refused(status: int) -> list[Answer]:
-    """After a 400 the SDK asks for the bucket's region, and learns nothing here."""
-    return [error(status)] * (2 if status == 400 else 1)
-
-
-OPERATIONS = {
-    "open": ("get_object", lambda source: read(source, pinned())),
-    "check": ("list_objects_v2", lambda source: source.check("source")),
-}
-
-
-@pytest.mark.parametrize("operation", OPERATIONS)
-@pytest.mark.parametrize(("status", "code", "kind", "reason"), ERRORS)
-def test_what_s3_answers_becomes_one_of_our_errors(stubbed, operation, status, code, kind, reason):
-    method, call = OPERATIONS[operation]
-    with Stubber(stubbed) as stub:
-        stub.add_client_error(method, code, RANDOM_TEXT, status)
-        with pytest.raises(kind) as raised:
-            call(S3Source(stubbed))
-    assert raised.value.reason is reason
-    assert RANDOM_TEXT not in f"{raised.value!r} {raised.value.detail}"
-    assert isinstance(raised.value.__cause__, ClientError)
-
-
-@pytest.mark.parametrize(("status", "code", "kind", "reason"), ERRORS)
-def test_a_stat_that_fails_says_why_although_the_answer_to_a_head_has_no_body(s3, source, status, code, kind, reason):
-    # What the SDK expects to pass it tries three times, the HEAD as well as the GET.
-    s3.script += [*head_refused(status), *[error(status)] * (2 if status >= 429 else 0), *[error(status, code)] * 3]
-    with pytest.raises(kind) as raised:
-        source.stat(KEY)
-    assert raised.value.reason is reason
-    assert RANDOM_TEXT not in f"{raised.value!r} {raised.value.detail}"
-
-
-@pytest.mark.parametrize("status", [400, 403, 404])
-def test_a_head_refused_is_cleared_up_by_a_get(s3, source, status):
-    s3.script += [*head_refused(status), found(b"hello")]
-    assert source.stat(KEY).etag == MD5
-    assert [(request.method, request.path) for request in (s3.requests[0], s3.requests[-1])] == [
-        ("HEAD", "/source/k"),
-        ("GET", "/source/k"),
-    ]
-
-
-@pytest.mark.parametrize("code", ["NoSuchKey", "NoSuchVersion"])
-def test_only_a_get_that_finds_no_key_makes_an_object_absent(s3, source, code):
-    s3.script += [error(404), error(404, code)]
-    assert source.stat(KEY) is None
-
-
-def test_a_404_without_any_explanation_is_not_taken_for_an_absent_object(s3, source):
-    s3.script += [error(404), error(404)]
-    with pytest.raises(ReplicationError):
-        source.stat(KEY)
-
-
-def test_a_server_that_is_down_is_transient(source, monkeypatch):
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://{}:{}".format(*unused.getsockname()))
-        client = connect(None, "us-east-1", 1)
-        with pytest.raises(Transient) as down:
-            S3Source(client).stat(KEY)
-        client.close()
-    assert down.value.reason is Reason.SOURCE_UNAVAILABLE
-
-
-def test_a_connection_reset_before_the_answer_is_repeated_by_the_sdk_and_then_transient(s3, source):
-    s3.script += [Answer(cut="reset", length=5)] * 3
-    with pytest.raises(Transient) as broken:
-        source.check("source")
-    assert broken.value.reason is Reason.SOURCE_UNAVAILABLE
-
-
-def test_the_sdk_tries_a_request_three_times(s3, source):
-    s3.script += [error(503, "SlowDown"), error(503, "SlowDown"), found()]
-    assert source.stat(KEY) is not None
-    assert len(s3.requests) == 3
-
-
-def test_without_any_credentials_the_error_names_them(s3, connected, monkeypatch):
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    with pytest.raises(Transient) as none:
-        connected().stat(KEY)
-    assert none.value.reason is Reason.CREDENTIALS_UNAVAILABLE
-    assert s3.requests == []
-
-
-def test_a_check_lists_one_key_of_the_bucket(s3, source):
-    s3.script += [Answer(200, {}, b"<ListBucketResult></ListBucketResult>")]
-    source.check("source")
-    (request,) = s3.requests
-    assert (request.method, request.path, request.query["max-keys"]) == ("GET", "/source", ["1"])
-
-
-def test_a_check_answered_with_garbage_is_transient(s3, source):
-    s3.script += [Answer(200, {}, b"<html>not S3")] * 3
-    with pytest.raises(Transient) as garbage:
-        source.check("source")
-    assert garbage.value.reason is Reason.SOURCE_UNAVAILABLE
-
-
-USER = "User: arn:aws:iam::111122223333:user/replicator is not authorized to perform:"
-KMS_TEXTS = [
-    f"{USER} kms:Decrypt on resource: arn:aws:kms:eu-west-1:111122223333:key/1 because no identity-based policy allows "
-    "the kms:Decrypt action",
-    "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not "
-    "allowed to access.",
-]
-OTHER_TEXTS = [
-    "Access Denied",
-    f'{USER} s3:GetObject on resource: "arn:aws:s3:::source/kms:Decrypt" because no identity-based policy allows it',
-]
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        *((text, Reason.SOURCE_KMS_DENIED) for text in KMS_TEXTS),
-        *((text, Reason.SOURCE_ACCESS_DENIED) for text in OTHER_TEXTS),
-    ],
+from tests.scripted_s3 import (
+    KEY,
+    MD5,
+    MODIFIED,
+    NEW_KEYS,
+    OLD_KEYS,
+    Answer,
+    Keys,
+    ScriptedS3,
+    error,
+    found,
+    head_refused,
+    pinned,
+    read,
 )
-@pytest.mark.parametrize("operation", ["stat", "open"])
-def test_a_kms_key_that_denies_is_told_apart_by_s3s_words_which_are_not_repeated(s3, source, operation, text, reason):
-    s3.script += [*([error(403)] if operation == "stat" else []), error(403, "AccessDenied", text)]
-    with pytest.raises(Permanent) as denied:
-        source.stat(KEY) if operation == "stat" else read(source, pinned())
-    assert denied.value.reason is reason
-    assert "arn:" not in f"{denied.value!r} {denied.value.detail}"
-
 
 # --- The state --------------------------------------------------------------------------------------------------------
 
@@ -552,7 +185,9 @@ PARTS_ETAG = f'"{MD5}-3"'
     ],
 )
 def test_the_checksum_is_one_over_the_whole_object(s3, source, headers, checksum):
-    assert stat(s3, source, **headers).checksum == checksum
+    state = stat(s3, source, **headers)
+    assert state.checksum == checksum
+    assert not (state.checksum and state.parts_checksum)
 
 
 # --- Tags -------------------------------------------------------------------------------------------------------------
@@ -658,11 +293,59 @@ def test_reading_a_version_is_pinned_to_it(s3, source):
     assert s3.requests[0].query["versionId"] == ["v1"]
 
 
-def test_reading_on_is_pinned_too_and_asks_for_the_rest(s3, source):
-    s3.script.append(found(b"llo", Content_Range="bytes 2-4/5"))
-    assert read(source, pinned(), offset=2) == b"llo"
+@pytest.mark.parametrize(
+    ("offset", "length", "asked", "given"),
+    [
+        (2, None, "2-4", b"llo"),
+        (2, 3, "2-4", b"llo"),
+        (0, 1, "0-0", b"h"),
+        (1, 2, "1-2", b"el"),
+        (4, 1, "4-4", b"o"),
+        (4, None, "4-4", b"o"),
+    ],
+)
+def test_reading_a_range_is_pinned_too_and_asks_for_exactly_that(s3, source, offset, length, asked, given):
+    s3.script.append(found(given, Content_Range=f"bytes {asked}/5"))
+    assert read(source, pinned(), offset, length) == given
     (request,) = s3.requests
-    assert (request.headers["if-match"], request.headers["range"]) == (f'"{MD5}"', "bytes=2-")
+    assert (request.headers["if-match"], request.headers["range"]) == (f'"{MD5}"', f"bytes={asked}")
+
+
+def test_all_of_an_object_is_asked_for_without_a_range(s3, source):
+    s3.script.append(found(b"hello"))
+    assert read(source, pinned(), 0, 5) == b"hello"
+    assert "range" not in s3.requests[0].headers
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        found(b"el", Content_Range="bytes 1-2/5"),
+        found(b"llo", Content_Range="bytes 2-4/5"),
+        found(b"lo", Content_Range="bytes 3-4/5"),
+        found(b"ll", Content_Range="bytes 2-3/6"),
+        found(b"ll"),
+        found(b"hello"),
+    ],
+)
+def test_another_range_than_the_one_asked_for_is_refused_before_the_first_byte(s3, source, answer):
+    s3.script.append(answer)
+    with pytest.raises(Transient) as wrong, source.open(pinned(), 2, 2):
+        raise AssertionError("it must not open")
+    assert wrong.value.reason is Reason.SOURCE_TRUNCATED
+
+
+@pytest.mark.parametrize("cut", ["close", "reset"])
+def test_a_range_that_ends_early_is_never_taken_for_the_whole(s3, source, cut):
+    s3.script.append(found(b"e", Content_Range="bytes 1-3/5", length=3, cut=cut))
+    with pytest.raises(Transient):
+        read(source, pinned(), 1, 3)
+
+
+def test_content_is_never_decoded(s3, source):
+    packed = gzip.compress(b"hello")
+    s3.script.append(found(packed, Content_Encoding="gzip"))
+    assert read(source, pinned(size=len(packed))) == packed
 
 
 def test_the_null_version_in_an_answer_is_the_one_that_was_pinned(s3, source):
@@ -717,15 +400,6 @@ def test_a_body_that_ends_early_is_never_taken_for_the_whole(s3, source, step, s
     assert short.value.reason in (Reason.SOURCE_TRUNCATED, Reason.SOURCE_UNAVAILABLE)
 
 
-def test_a_body_that_ends_early_without_a_word_from_the_sdk_is_truncated(stubbed):
-    answer = {"ETag": f'"{MD5}"', "LastModified": MODIFIED, "ContentLength": 5}
-    with Stubber(stubbed) as stub:
-        stub.add_response("get_object", {**answer, "Body": StreamingBody(BytesIO(b"he"), None)})
-        with pytest.raises(Transient) as short:
-            read(S3Source(stubbed), pinned())
-    assert (short.value.reason, short.value.detail) == (Reason.SOURCE_TRUNCATED, "3 bytes are missing")
-
-
 def test_what_came_before_a_break_has_been_given(s3, source):
     s3.script.append(found(b"hel", length=5, cut="close"))
     buffer = memoryview(bytearray(3))
@@ -744,12 +418,6 @@ def test_an_answer_of_another_length_is_refused_before_the_first_byte(s3, source
     assert wrong.value.reason is Reason.SOURCE_TRUNCATED
 
 
-def test_an_answer_that_ignores_the_range_is_refused(s3, source):
-    s3.script.append(found(b"hello"))
-    with pytest.raises(Transient):
-        read(source, pinned(), offset=2)
-
-
 def test_the_end_is_the_end_however_often_it_is_asked_for(s3, source):
     s3.script.append(found(b"hello"))
     buffer = memoryview(bytearray(10))
@@ -760,6 +428,135 @@ def test_the_end_is_the_end_however_often_it_is_asked_for(s3, source):
 def test_an_empty_object_has_no_bytes(s3, source):
     s3.script.append(found(b""))
     assert read(source, pinned(size=0)) == b""
+
+
+# --- State and bytes in one request -----------------------------------------------------------------------------------
+
+
+def read_now(source: S3Source) -> tuple[SourceObject, bytes] | None:
+    with source.read(KEY) as answered:
+        if answered is None:
+            return None
+        state, body = answered
+        data = bytearray(state.size + 1)
+        filled = 0
+        while count := body.readinto(memoryview(data)[filled:]):
+            filled += count
+    return state, bytes(data[:filled])
+
+
+STATES = [
+    {},
+    {"x_amz_version_id": "v1"},
+    {"x_amz_version_id": "null"},
+    {"Content_Type": "text/css", "Content_Encoding": "gzip, aws-chunked", "Cache_Control": "no-cache"},
+    {"Content_Disposition": "filename=ü", "Content_Language": "de", "Expires": "never"},
+    {"Expires": "Thu, 01 Dec 2050 16:00:00 GMT", "x_amz_website_redirect_location": "/other"},
+    {"x_amz_meta_plain": "a=b", "X_Amz_Meta_City": "=?UTF-8?B?TcO8bmNoZW4=?=", "x_amz_missing_meta": "1"},
+    {"x_amz_server_side_encryption": "aws:kms", "x_amz_server_side_encryption_aws_kms_key_id": "k"},
+    {"x_amz_server_side_encryption": "aws:kms", "x_amz_checksum_sha256": base64.b64encode(b"s" * 32).decode()},
+    {"ETag": PARTS_ETAG},
+    {"ETag": PARTS_ETAG, "x_amz_server_side_encryption": "aws:kms"},
+    {"ETag": PARTS_ETAG, "x_amz_checksum_crc64nvme": CRC64, "x_amz_checksum_type": "FULL_OBJECT"},
+    {"ETag": PARTS_ETAG, "x_amz_checksum_crc32c": f"{CRC32C}-3", "x_amz_checksum_type": "COMPOSITE"},
+    {"x_amz_storage_class": "GLACIER", "x_amz_restore": RESTORED},
+    {"x_amz_object_lock_mode": "GOVERNANCE", "x_amz_object_lock_legal_hold": "ON"},
+    {"x_amz_tagging_count": "1"},
+    {"x_amz_tagging_count": "1", "x_amz_version_id": "v1"},
+]
+
+
+@pytest.mark.parametrize("headers", STATES)
+def test_the_state_is_the_same_whoever_asks_and_however(s3, first_source, headers):
+    tags = [tagging(team="red")] if "x_amz_tagging_count" in headers else []
+    answers = [found(b"hello", **headers), *tags]
+    s3.script += answers * 2
+    by_sdk, lean = first_source.stat(KEY), first_source.stat(KEY)
+    assert by_sdk == lean
+    s3.script += answers
+    assert read_now(first_source) == (by_sdk, b"hello")
+    s3.script += answers
+    unlearnt = S3Source(first_source._client)
+    assert read_now(unlearnt) == (by_sdk, b"hello")
+    assert [request.is_lean for request in s3.requests if not request.query.keys() & {"tagging"}] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+
+
+def test_state_and_bytes_cost_one_request_without_any_condition(s3, source):
+    s3.script.append(found(b"hello"))
+    assert read_now(source) == (pinned(checksum=Checksum("MD5", bytes.fromhex(MD5)), md5=bytes.fromhex(MD5)), b"hello")
+    (request,) = s3.requests
+    assert (request.method, request.path, request.query) == ("GET", "/source/k", {})
+    assert request.headers["x-amz-checksum-mode"] == "ENABLED"
+    assert not request.headers.keys() & {"if-match", "range"}
+
+
+@pytest.mark.parametrize("code", ["NoSuchKey", "NoSuchVersion"])
+def test_there_is_nothing_to_read_of_an_absent_object(s3, source, code):
+    s3.script.append(error(404, code))
+    assert read_now(source) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "reason"),
+    [
+        (404, "NoSuchBucket", Reason.SOURCE_BUCKET_NOT_FOUND),
+        (403, "AccessDenied", Reason.SOURCE_ACCESS_DENIED),
+        (400, "KMS.DisabledException", Reason.SOURCE_KMS_DENIED),
+    ],
+)
+def test_reading_fails_as_looking_does(s3, source, status, code, reason):
+    s3.script.append(error(status, code))
+    with pytest.raises(Permanent) as failed:
+        read_now(source)
+    assert failed.value.reason is reason
+
+
+def test_reading_is_repeated_with_renewed_keys(s3, connected):
+    s3.script += [error(403, "InvalidAccessKeyId"), found(b"hello")]
+    state, data = read_now(connected(Keys(OLD_KEYS, NEW_KEYS)))
+    assert (state.etag, data) == (MD5, b"hello")
+    assert [request.access_key_id for request in s3.requests] == ["OLDKEYID", "NEWKEYID"]
+
+
+def test_an_archived_object_has_a_state_and_no_bytes(s3, source):
+    archived = found(length=5, x_amz_storage_class="GLACIER")
+    s3.script += [error(403, "InvalidObjectState"), archived, archived]
+    with source.read(KEY) as (state, body):
+        assert state.archived
+        assert state == source.stat(KEY)
+        with pytest.raises(Permanent) as unreadable:
+            body.readinto(memoryview(bytearray(1)))
+    assert unreadable.value.reason is Reason.SOURCE_ARCHIVED
+
+
+def test_an_archived_object_that_goes_meanwhile_is_absent(s3, source):
+    s3.script += [error(403, "InvalidObjectState"), error(404), error(404, "NoSuchKey")]
+    assert read_now(source) is None
+
+
+def test_where_tags_are_filtered_reading_asks_for_them_too(s3, connected):
+    s3.script += [found(b"hello"), tagging(team="red")]
+    state, data = read_now(connected(tag_filtered={"source"}))
+    assert (state.tags, data) == ({"team": "red"}, b"hello")
+
+
+def test_reading_fails_where_tags_that_are_filtered_are_denied(s3, connected):
+    s3.script += [found(b"hello"), error(403, "AccessDenied")]
+    with pytest.raises(Permanent) as denied:
+        read_now(connected(tag_filtered={"source"}))
+    assert denied.value.reason is Reason.SOURCE_ACCESS_DENIED
+
+
+@pytest.mark.parametrize("cut", ["close", "reset"])
+def test_bytes_read_with_their_state_are_counted_too(s3, source, cut):
+    s3.script.append(found(b"he", length=5, cut=cut))
+    with pytest.raises(Transient):
+        read_now(source)
 
 
 # --- Credentials ------------------------------------------------------------------------------------------------------
@@ -832,7 +629,7 @@ def test_reading_on_is_repeated_with_renewed_keys_just_as_pinned(s3, connected, 
     assert read(connected(Keys(OLD_KEYS, NEW_KEYS)), pinned(), offset=2) == b"llo"
     assert [request.access_key_id for request in s3.requests] == ["OLDKEYID", "NEWKEYID"]
     assert {(request.headers["range"], request.headers["if-match"]) for request in s3.requests} == {
-        ("bytes=2-", f'"{MD5}"')
+        ("bytes=2-4", f'"{MD5}"')
     }
 
 

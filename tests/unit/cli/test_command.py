@@ -2,17 +2,22 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from replicator import __version__, cli
-from replicator.cli import processes
+from replicator.cli import interruption, processes, text
+from replicator.cli.documents import error_document
 from replicator.engine import Engine, RetryPolicy
-from replicator.errors import Permanent, Transient
-from replicator.model import DestinationName, SourceKey
+from replicator.errors import Permanent, Transient, Unfinished
+from replicator.model import DestinationName, Outcome, Result, SourceKey
 from replicator.reasons import Reason
 from replicator.reconcile import Reconciler
 from replicator.rules import Filter, Rule, RuleSet
@@ -206,6 +211,77 @@ def test_a_transient_failure_is_75_and_says_that_it_is_one(run):
     [failed] = document["outcomes"]
     assert (failed["result"], failed["reason"], failed["permanent"]) == ("failed", "source_unavailable", False)
     assert failed["detail"] == "S3 did not answer, or asked to be called later. (status 503)"
+
+
+def unfinished_first(run, times: int) -> list[float]:
+    """Lets so many attempts end unfinished. Returns the seconds that each attempt had, once they are made."""
+    remaining = []
+    engine = run.engine
+
+    def scripted(progress):
+        built = engine(progress)
+
+        class Reconciling:
+            def reconcile(self, key, assignment, deadline, trail):
+                remaining.append(deadline.remaining)
+                if len(remaining) <= times:
+                    with progress.copying(run.source.stat(key)) if progress else nullcontext():
+                        raise Unfinished(len(remaining), 5)
+                return built.reconciler.reconcile(key, assignment, deadline, trail)
+
+        return replace(built, reconciler=Reconciling())
+
+    run.engine = scripted
+    return remaining
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_an_unfinished_copy_is_resumed_with_new_time_and_printed_once(run, monkeypatch, terminal):
+    run.source.put(KEY, b"hello")
+    remaining = unfinished_first(run, 3)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
+    code, out, err = run("copy", "s3://source/k")
+    assert (code, out.count("\n"), err) == (0, 1, "")
+    assert out.startswith("created   s3://source/k -> gs://replica/k")
+    assert [round(seconds / 3600) for seconds in remaining] == [7 * 24] * 4
+
+
+def test_an_unfinished_copy_can_be_interrupted(run, monkeypatch):
+    monkeypatch.setattr(interruption, "GRACE", 60)
+    run.source.put(KEY, b"hello")
+    remaining = unfinished_first(run, 10**9)
+    engine = run.engine
+
+    def interrupted(progress):
+        built = engine(progress)
+        reconcile = built.reconciler.reconcile
+
+        def press(key, assignment, deadline, trail):
+            if len(remaining) == 2:
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+                while deadline.remaining > 0:
+                    threading.Event().wait(0.001)
+            return reconcile(key, assignment, deadline, trail)
+
+        built.reconciler.reconcile = press
+        return built
+
+    run.engine = interrupted
+    code, out, err = run("copy", "s3://source/k")
+    assert (code, out, err.strip()) == (130, "", "Interrupted; no half-written object is visible.")
+    assert len(remaining) == 3
+
+
+def test_an_unfinished_copy_is_nothing_permanent():
+    document = error_document(KEY, Unfinished(5, 10))
+    assert (document["reason"], document["permanent"]) == ("unfinished", False)
+    assert document["detail"].endswith("(5 of 10 bytes)")
+
+
+def test_the_path_is_said_with_what_decided_it_where_that_is_not_the_size():
+    outcome = Outcome(Result.CREATED, Reason.DESTINATION_ABSENT, KEY, REPLICA, path="stream", path_reason="retention")
+    assert "[0 bytes, stream because of retention, 1.00 s]" in text.result_line(outcome, 1)
+    assert "[0 bytes, stream, 1.00 s]" in text.result_line(replace(outcome, path_reason="size"), 1)
 
 
 def test_an_error_that_nobody_foresaw_is_70_and_its_text_stays_out(run):

@@ -7,7 +7,7 @@ import pytest
 
 from replicator.cli.command import EXIT_CODES
 from replicator.cli.exit_codes import ExitCode, of_error, of_result, of_results
-from replicator.errors import Permanent, Transient
+from replicator.errors import Permanent, Transient, Unfinished
 from replicator.model import Failure, Outcome, Result, SourceKey
 from replicator.reasons import Reason
 
@@ -24,6 +24,7 @@ IGNORED = outcome(Result.IGNORED, Reason.FILTERED_BY_SIZE)
 ABSENT = outcome(Result.UNCHANGED, Reason.SOURCE_NOT_FOUND)
 REFUSED = Failure(Permanent(Reason.SOURCE_ARCHIVED), KEY)
 TRANSIENT = Failure(Transient(Reason.SOURCE_UNAVAILABLE), KEY)
+UNFINISHED = Failure(Unfinished(5, 10), KEY)
 UNEXPECTED = Failure(Transient(Reason.UNEXPECTED), KEY)
 
 
@@ -42,6 +43,7 @@ UNEXPECTED = Failure(Transient(Reason.UNEXPECTED), KEY)
         (outcome(Result.KEPT, Reason.DELETES_IGNORED), 4),
         (outcome(Result.KEPT, Reason.SOURCE_NOT_FOUND), 4),
         (TRANSIENT, 75),
+        (UNFINISHED, 75),
         (UNEXPECTED, 70),
     ],
 )

@@ -41,6 +41,11 @@ def test_a_failure_says_what_was_wrong():
     assert row.endswith("not JSON")
 
 
+def test_what_is_handed_over_says_how_far_it_got():
+    fields = {"result": "handed_over", "reason": "unfinished", "source": "k", "copied": 0, "size": 5 * 1024**2}
+    assert printed((fields, 5 * 1024**2))[1].endswith("  0 B of 5.0 MiB")
+
+
 def test_output_that_is_piped_is_never_cut():
     row = printed(({**OUTCOME, "source": "x" * 300}, 1), width=80)[1]
     assert "x" * 300 in row

@@ -3,6 +3,7 @@
 import json
 from base64 import b64encode
 from collections.abc import Callable
+from datetime import UTC, datetime
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -10,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replicator.errors import Permanent
-from replicator.events import looks_like_event, parse, parse_document
-from replicator.model import Change
+from replicator.events import encode, eventbridge, looks_like_event, notification, parse, parse_document
+from replicator.model import Change, SourceKey
 from replicator.reasons import Reason
 
 quick = settings(max_examples=200, derandomize=True, deadline=None)
@@ -140,3 +141,31 @@ def test_any_key_survives_a_notification(key: str, ensure_ascii: bool, encode: C
     s3 = {"bucket": {"name": "bkt"}, "object": {"key": encode(key)}}
 
     assert read_key({"Records": [{"eventName": "ObjectCreated:Put", "s3": s3}]}, ensure_ascii) == key
+
+
+# --- The way back -----------------------------------------------------------------------------------------------------
+
+families = st.sampled_from(sorted(notification.CHANGING_FAMILIES))
+members = st.sampled_from(["Put", "CompleteMultipartUpload", "DeleteMarkerCreated", ""]) | st.text(max_size=20)
+kinds = (
+    st.sampled_from(sorted(eventbridge.CHANGES | notification.CHANGES))
+    | families
+    | st.builds("{}:{}".format, families, members)
+)
+optional_texts = st.none() | keys
+times = st.none() | st.datetimes(timezones=st.just(UTC)) | st.just(datetime(2026, 1, 1, tzinfo=UTC))
+changes = st.builds(
+    Change,
+    source=st.builds(SourceKey, bucket=keys, key=keys),
+    kind=kinds,
+    occurred_at=times,
+    event_id=optional_texts,
+    version_id=optional_texts.filter(lambda version: version != "null"),
+    sequencer=optional_texts,
+)
+
+
+@quick
+@given(changes)
+def test_any_change_survives_a_message_of_our_own(change: Change) -> None:
+    assert parse(encode(change)) == (change,)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replicator.model import Placement
-from replicator.rules import Deletes, Filter, Foreign, Rule, RulesError, SourceAccess, parse_rules
+from replicator.rules import Deletes, Filter, Foreign, Parts, Rule, RulesError, SourceAccess, parse_rules
 
 COMPLETE = """
 rules:
@@ -35,6 +35,7 @@ rules:
       kms_key: projects/p/locations/l/keyRings/r/cryptoKeys/k
     deletes: propagate
     foreign: keep
+    parts: never
   - id: no
     status: disabled
     source: {buckets: [logs-a, logs-b], role: "arn:aws:iam::123456789012:role/reader"}
@@ -82,6 +83,7 @@ def test_every_field_means_what_it_says():
         destination_bucket="media-replica",
         deletes=Deletes.PROPAGATE,
         foreign=Foreign.KEEP,
+        parts=Parts.NEVER,
         enabled=True,
         priority=10,
         source_prefix="images/",
@@ -293,6 +295,8 @@ def test_any_text_is_rules_or_refused(text):
         ({"priority": 1.5}, "priority: is not a whole number"),
         ({"deletes": True}, "deletes: should be 'ignore' or 'propagate'"),
         ({"foreign": "secret"}, "foreign: should be 'overwrite' or 'keep'"),
+        ({"parts": "no"}, "parts: should be 'auto' or 'never'"),
+        ({"parts": False}, "parts: should be 'auto' or 'never'"),
         ({"destination__prefix": ".replicator/x"}, "destination.prefix: Cloud Storage can hold no name of this rule"),
     ],
     ids=lambda value: str(value)[:60],

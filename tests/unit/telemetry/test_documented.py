@@ -4,14 +4,16 @@ import logging
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from opentelemetry.sdk.metrics.export import Histogram, InMemoryMetricReader
 
 from replicator import telemetry
-from replicator.errors import Permanent, Transient
+from replicator.errors import Permanent, Transient, Unfinished
 from replicator.model import Change, Failure, SourceObject
 from replicator.reasons import Reason
 from replicator.telemetry.metrics import Metrics
+from replicator.web.schemas import PathReason
 from tests.fakes import EPOCH
 from tests.unit.telemetry.test_outcomes import KEY, OUTCOME, REPLICA
 
@@ -33,6 +35,7 @@ def say_everything() -> None:
     telemetry.log_outcome(OUTCOME, occasion, 1)
     telemetry.log_failure(Failure(Permanent(Reason.SOURCE_ARCHIVED, "x"), KEY, REPLICA, "default"), occasion, 1)
     telemetry.log_failure(Failure(unexpected, KEY), occasion, 1)
+    telemetry.log_handed_over(Failure(Unfinished(5, 10), KEY, REPLICA, "default"), occasion, 1, "4712")
     telemetry.log_error(Permanent(Reason.EVENT_MALFORMED))
     telemetry.log_published("4711", {"bucket": "source", "kind": "Object Created", "event_id": "e-1"})
     logging.getLogger("botocore").warning("x")
@@ -53,6 +56,10 @@ def test_the_doors_describe_a_request_by_nothing_else():
     calls = re.findall(r"describe_request\((.*)\)\n", source)
     described = {name for call in calls for name in re.findall(r"(\w+)=", call)}
     assert described == {"door", "message_id", "delivery_attempt", "destination"}
+
+
+def test_the_reasons_for_a_path_are_those_that_answers_may_hold():
+    assert tuple(cells[0].strip("`") for cells in rows("path reasons")) == get_args(PathReason)
 
 
 def test_the_metrics_are_those_that_are_counted(lines):

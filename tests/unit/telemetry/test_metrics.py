@@ -7,7 +7,7 @@ import pytest
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from replicator.engine import Engine, RetryPolicy
-from replicator.errors import Permanent
+from replicator.errors import Permanent, Unfinished
 from replicator.model import Change, DestinationName, Failure, IgnoredEvent, Outcome, Result, SourceKey
 from replicator.reasons import Reason
 from replicator.reconcile import Reconciler
@@ -16,6 +16,7 @@ from replicator.telemetry import (
     Occasion,
     log_error,
     log_failure,
+    log_handed_over,
     log_ignored,
     log_outcome,
     log_published,
@@ -87,6 +88,21 @@ def test_outcomes_are_counted_by_result_reason_rule_and_door(seen):
         ("failed", "event_malformed", "none", "none"): 1,
         ("published", "none", "none", "none"): 1,
     }
+
+
+def test_a_copy_in_several_requests_is_one_outcome_with_the_lag_of_its_event(seen):
+    left = Failure(Unfinished(5, 10), KEY, REPLICA, "default")
+    for age in (30, 60):
+        log_handed_over(left, occasion(age), 1, "4712")
+    log_outcome(outcome(copied_bytes=10, path="parts"), occasion(90), 1)
+    assert seen.points("outcomes") == {
+        ("handed_over", "unfinished", "default", "event"): 2,
+        ("created", "destination_absent", "default", "event"): 1,
+    }
+    assert seen.points("copied_bytes") == {("parts", "default"): 10}
+    ((_, (count, total)),) = seen.points("lag").items()
+    assert count == 1
+    assert 90 <= total < 150
 
 
 def test_bytes_are_counted_by_path_and_rule(seen):

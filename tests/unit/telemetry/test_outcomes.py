@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from replicator.errors import Permanent, Transient
+from replicator.errors import Permanent, Transient, Unfinished
 from replicator.model import Change, DestinationName, Failure, IgnoredEvent, Outcome, Result, SourceKey
 from replicator.reasons import Reason
 from replicator.telemetry import (
@@ -14,6 +14,7 @@ from replicator.telemetry import (
     failure_fields,
     log_error,
     log_failure,
+    log_handed_over,
     log_ignored,
     log_outcome,
     log_published,
@@ -34,6 +35,7 @@ OUTCOME = Outcome(
     generation=1_700_000_000_000_000,
     copied_bytes=5,
     path="whole",
+    path_reason="size",
     checked="MD5",
     attempts=2,
     version_id="v2",
@@ -74,6 +76,7 @@ def test_an_outcome_is_one_line_with_all_there_is_to_know(lines):
         "generation": "1700000000000000",
         "bytes": 5,
         "path": "whole",
+        "path_reason": "size",
         "checked": "MD5",
         "attempts": 2,
         "version_id": "v2",
@@ -122,6 +125,33 @@ def test_a_failure_is_one_line_and_a_permanent_one_asks_for_a_person(lines, kind
         "permanent": permanent,
         "duration_seconds": 0.5,
     }
+
+
+def test_an_unfinished_copy_that_is_handed_over_is_one_line_and_no_failure(lines):
+    log_handed_over(failed(Unfinished(5, 10), attempts=2), Occasion("event", change()), 0.5, "4712")
+    (line,) = lines()
+    assert (line["severity"], line["message"]) == ("INFO", "handed over: s3://source/a/ü k")
+    assert ours(line) == {
+        **ABOUT_THE_EVENT,
+        "door": "event",
+        "source": "s3://source/a/ü k",
+        "destination": "gs://replica/a/ü k",
+        "rule": "default",
+        "attempts": 2,
+        "result": "handed_over",
+        "reason": "unfinished",
+        "copied": 5,
+        "size": 10,
+        "next_message_id": "4712",
+        "duration_seconds": 0.5,
+    }
+
+
+def test_one_that_is_not_handed_over_is_a_failure_that_passes_and_says_how_far_it_got(lines):
+    log_failure(failed(Unfinished(5, 10)), Occasion("direct"), 0.5)
+    (line,) = lines()
+    assert (line["severity"], line["result"], line["reason"]) == ("WARNING", "failed", "unfinished")
+    assert (line["permanent"], line["copied"], line["size"]) == (False, 5, 10)
 
 
 def test_a_request_that_came_to_nothing_is_one_line_of_the_door_it_knocked_at(lines):

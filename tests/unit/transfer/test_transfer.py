@@ -1,9 +1,7 @@
-"""Both paths between in-memory sides: right content or a clean failure, and nothing visible in between."""
+"""Paths `whole` and `stream` between in-memory sides: right content or a clean failure, nothing visible in between."""
 
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -13,9 +11,9 @@ from replicator.errors import DestinationMoved, SourceMoved, Transient
 from replicator.fidelity import attributes_of
 from replicator.model import Checksum, DestinationName, Placement, SourceKey
 from replicator.reasons import Reason
-from replicator.transfer import Transfer, readahead
+from replicator.rules import Rule
+from replicator.transfer import Sizes, Transfer, readahead
 from replicator.transfer.readahead import DEPTH
-from replicator.transfer.transfer import WHOLE_MAX_SIZE, Path, path_for
 from tests.fakes import InMemoryDestination, InMemorySource, crc32c
 
 KEY = SourceKey("source", "k")
@@ -23,6 +21,8 @@ NAME = DestinationName("replica", "k")
 UNIT = 256 * 1024
 CHUNK = 64 * 1024
 LARGE = 10 * UNIT + 1
+SIZES = Sizes(whole_max=UNIT)
+RULE = Rule("default", frozenset({"source"}), "replica")
 
 
 class Sides:
@@ -32,10 +32,10 @@ class Sides:
         self.destination = InMemoryDestination({"replica"})
 
     def copy(self, state, if_generation=0, deadline=None):
-        transfer = Transfer(self.source, self.destination, CHUNK)
-        return transfer.copy(
-            state, NAME, attributes_of(state, Placement()), if_generation, deadline or Deadline.after(60)
-        )
+        transfer = Transfer(self.source, self.destination, CHUNK, sizes=SIZES)
+        self.plan = transfer.plan(state, NAME, RULE)
+        attributes = attributes_of(state, Placement(), self.plan.checked)
+        return transfer.copy(self.plan, state, NAME, attributes, if_generation, deadline or Deadline.after(60))
 
     @property
     def visible(self):
@@ -44,18 +44,8 @@ class Sides:
 
 @pytest.fixture
 def sides(monkeypatch):
-    monkeypatch.setattr("replicator.transfer.transfer.WHOLE_MAX_SIZE", UNIT)
     yield Sides(monkeypatch)
     assert not [thread for thread in threading.enumerate() if thread.name == "read-ahead"], "a reader was left behind"
-
-
-def test_eight_mebibytes_are_the_last_that_are_copied_whole():
-    assert WHOLE_MAX_SIZE == 8 * 1024**2
-    assert (path_for(0), path_for(WHOLE_MAX_SIZE), path_for(WHOLE_MAX_SIZE + 1)) == (
-        Path.WHOLE,
-        Path.WHOLE,
-        Path.STREAM,
-    )
 
 
 @pytest.mark.parametrize(
@@ -65,15 +55,15 @@ def test_every_size_arrives_byte_for_byte(sides, size):
     data = os.urandom(size)
     copied = sides.copy(sides.source.put(KEY, data))
     assert sides.visible == data
-    assert copied.path is (Path.WHOLE if size <= UNIT else Path.STREAM)
-    assert copied.destination.receipt.checked == "MD5"
+    assert sides.plan.path == ("whole" if size <= UNIT else "stream")
+    assert copied.receipt.checked == "MD5"
     assert sides.source.read_bytes == size
-    assert sides.source.opened_at == [0]
+    assert sides.source.opened_at == ([0] if size else [])
 
 
 def test_an_object_without_a_checksum_of_its_own_says_so_in_its_receipt(sides):
     copied = sides.copy(sides.source.put(KEY, b"hello", checksum=None))
-    assert copied.destination.receipt.checked == "none"
+    assert copied.receipt.checked == "none"
 
 
 @pytest.mark.parametrize("size", [10, LARGE])
@@ -290,54 +280,3 @@ def test_reading_runs_ahead_of_a_slow_upload_and_no_further_than_its_buffers(sid
     sides.destination.begin = begin_slow
     sides.copy(state)
     assert read_while_held[0] <= DEPTH * CHUNK
-
-
-def test_no_more_copies_are_under_way_at_once_than_there_are_turns(sides):
-    """Each holds its buffers only while it has its turn."""
-    transfer = Transfer(sides.source, sides.destination, CHUNK, turns=threading.Semaphore(2))
-    under_way, most, lock = [0], [0], threading.Lock()
-
-    def read(offset):
-        with lock:
-            most[0] = max(most[0], under_way[0])
-
-    class Counted:
-        @contextmanager
-        def copying(self, source):
-            with lock:
-                under_way[0] += 1
-            yield lambda position: None
-            with lock:
-                under_way[0] -= 1
-
-    transfer = replace(transfer, progress=Counted())
-    sides.source.on_read = read
-    keys = [SourceKey("source", str(number)) for number in range(12)]
-    states = [sides.source.put(key, b"x" * LARGE) for key in keys]
-
-    def copy(state):
-        name = DestinationName("replica", state.key.key)
-        return transfer.copy(state, name, attributes_of(state, Placement()), 0, Deadline.after(60))
-
-    with ThreadPoolExecutor(12) as pool:
-        assert len(list(pool.map(copy, states))) == 12
-    assert most[0] == 2
-
-
-def test_a_copy_whose_turn_does_not_come_in_time_is_transient_and_takes_no_turn(sides):
-    turns = threading.Semaphore(0)
-    transfer = Transfer(sides.source, sides.destination, CHUNK, turns=turns)
-    state = sides.source.put(KEY, b"hello")
-    with pytest.raises(Transient) as late:
-        transfer.copy(state, NAME, attributes_of(state, Placement()), 0, Deadline.after(0.05))
-    assert late.value.reason is Reason.OUT_OF_TIME
-    assert not turns.acquire(blocking=False)
-
-
-def test_a_copy_that_failed_gives_its_turn_back(sides):
-    turns = threading.Semaphore(1)
-    transfer = Transfer(sides.source, sides.destination, CHUNK, turns=turns)
-    state = sides.source.put(KEY, b"hello", checksum=Checksum("MD5", b"0" * 16))
-    with pytest.raises(Transient):
-        transfer.copy(state, NAME, attributes_of(state, Placement()), 0, Deadline.after(60))
-    assert turns.acquire(blocking=False)

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from replicator.errors import Permanent, Transient
-from replicator.model import DestinationName, Outcome, Result, SourceKey
+from replicator.errors import Permanent, Transient, Unfinished
+from replicator.model import DestinationName, Failure, Outcome, Result, SourceKey
 from replicator.reasons import Reason
 from replicator.web.answers import acknowledged, direct_answer, error_answer, error_status, problem
 
@@ -68,6 +68,8 @@ TRANSIENT = {
     Reason.CREDENTIALS_UNAVAILABLE: 503,
     Reason.CONTENTION: 503,
     Reason.OUT_OF_TIME: 503,
+    Reason.OVER_BUDGET: 503,
+    Reason.UNFINISHED: 503,
     Reason.PUBLISH_FAILED: 503,
     Reason.UNEXPECTED: 500,
 }
@@ -87,7 +89,7 @@ def test_an_outcome_has_its_status(result, reason, status):
 
 
 def test_an_outcome_is_answered_with_all_there_is_to_know():
-    outcome = Outcome(Result.CREATED, Reason.DESTINATION_ABSENT, KEY, NAME, "default", 17, 5, "whole", "MD5", 2)
+    outcome = Outcome(Result.CREATED, Reason.DESTINATION_ABSENT, KEY, NAME, "default", 17, 5, "whole", "size", "MD5", 2)
     assert json.loads(direct_answer([outcome]).get_data()) == {
         "result": "created",
         "reason": "destination_absent",
@@ -97,6 +99,7 @@ def test_an_outcome_is_answered_with_all_there_is_to_know():
         "generation": "17",
         "bytes": 5,
         "path": "whole",
+        "path_reason": "size",
         "checked": "MD5",
         "attempts": 2,
     }
@@ -116,6 +119,15 @@ def test_an_error_has_its_status_and_is_a_problem(error, status):
         "detail": error.reason.explanation,
     }
     assert document["title"]
+
+
+@pytest.mark.parametrize("answer", [error_answer, lambda error: direct_answer([Failure(error, KEY, NAME)])])
+def test_an_unfinished_copy_says_how_far_it_got_and_when_to_come_back(answer):
+    response = answer(Unfinished(5, 10))
+    document = json.loads(response.get_data())
+    assert (response.status_code, response.mimetype) == (503, "application/problem+json")
+    assert (document["reason"], document["copied"], document["size"]) == ("unfinished", 5, 10)
+    assert int(response.headers["Retry-After"]) > 0
 
 
 def test_the_table_covers_every_reason():

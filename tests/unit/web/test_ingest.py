@@ -11,6 +11,7 @@ from replicator.errors import Transient
 from replicator.reasons import Reason
 from replicator.web.ingest import SECRET_HEADER, IngestDoors
 from replicator.web.requests import MAX_BODY_BYTES
+from tests.unit.web.doors import FakePublisher
 
 OLD, NEW = "old-0123456789abcdef", "new-0123456789abcdef"
 EVENT = {
@@ -19,20 +20,6 @@ EVENT = {
     "source": "aws.s3",
     "detail": {"bucket": {"name": "source"}, "object": {"key": "ü k"}},
 }
-
-
-class FakePublisher:
-    """Keeps what it publishes, or raises `error`."""
-
-    def __init__(self) -> None:
-        self.published: list[tuple[bytes, dict[str, str]]] = []
-        self.error: Exception | None = None
-
-    def publish(self, data: bytes, attributes: dict[str, str]) -> str:
-        if self.error:
-            raise self.error
-        self.published.append((data, attributes))
-        return str(4711 + len(self.published))
 
 
 class Service:

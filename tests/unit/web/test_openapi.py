@@ -14,7 +14,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from werkzeug.test import Client
 from werkzeug.wrappers import Request
 
-from replicator.errors import Permanent, Transient
+from replicator.errors import Permanent, Transient, Unfinished
 from replicator.events import looks_like_event
 from replicator.model import SourceKey
 from replicator.reasons import Reason
@@ -25,7 +25,7 @@ from replicator.web.openapi import describe
 from replicator.web.openapi_doors import INGEST, REPLICATE
 from replicator.web.replicate import ReplicateDoors
 from replicator.web.requests import MAX_BODY_BYTES, SECRET_HEADER, read_batch, read_direct
-from tests.unit.web.doors import KEY, NAME, Service, eventbridge
+from tests.unit.web.doors import KEY, NAME, FakePublisher, Service, eventbridge
 
 ROOT = Path(__file__).parents[3]
 DESCRIPTIONS = {"replicate": describe(REPLICATE), "ingest": describe(INGEST)}
@@ -236,18 +236,8 @@ SCENES = {
 }
 
 
-class Publisher:
-    error: Exception | None = None
-
-    def publish(self, data: bytes, attributes: dict[str, str]) -> str:
-        if self.error:
-            raise self.error
-        return "1"
-
-
 def ingest(body: bytes = b"{}", secret: str = "s" * 16, error: Exception | None = None):
-    publisher = Publisher()
-    publisher.error = error
+    publisher = FakePublisher(error=error)
     client = Client(Request.application(IngestDoors(lambda: publisher, ["s" * 16])))
     return client.post("/v1/events", data=body, headers={SECRET_HEADER: secret})
 
@@ -319,6 +309,16 @@ def test_an_answer_for_several_destinations_is_as_described():
         component("BatchAnswer").validate(service.batch(DIRECT, {**DIRECT, "dry_run": True}).json)
 
 
+def test_an_unfinished_copy_is_answered_as_described():
+    service = Scenes().service
+    service.errors["gs://replica/k"] = [Unfinished(5, 10) for _ in range(4)]
+    for path, body in (("/v1/replicate", DIRECT), ("/v1/replicate", eventbridge()), ("/", eventbridge())):
+        answer = service.post(path, body)
+        assert (answer.status_code, answer.json["copied"], answer.json["size"]) == (503, 5, 10)
+        check("replicate", answer, DESCRIPTIONS["replicate"]["paths"][path]["post"])
+    component("BatchAnswer").validate(service.batch(DIRECT).json)
+
+
 def test_readiness_that_names_what_cannot_be_used_is_as_described():
     scenes = Scenes()
     answer = unready(scenes)
@@ -331,7 +331,7 @@ def test_a_reason_is_documented_at_its_status_wherever_objects_are_replicated(re
     """Whatever the engine may raise, for the caller's door: the others are subsets of it."""
     responses = DESCRIPTIONS["replicate"]["paths"]["/v1/replicate"]["post"]["responses"]
     about_this_door_or_none = {
-        *(Reason.ROUTE_UNKNOWN, Reason.METHOD_NOT_ALLOWED, Reason.INGEST_SECRET_WRONG, Reason.PUBLISH_FAILED),
+        *(Reason.ROUTE_UNKNOWN, Reason.METHOD_NOT_ALLOWED, Reason.INGEST_SECRET_WRONG),
         *(Reason.DESTINATION_NOT_FOUND, Reason.DESTINATION_FOREIGN, Reason.DESTINATION_MOVED),
     }
     documented = [

@@ -10,6 +10,7 @@ from replicator.errors import Permanent, Transient
 from replicator.model import DestinationName, SourceKey
 from replicator.reasons import Reason
 from replicator.rules import Deletes, Foreign, Rule
+from replicator.transfer.reading import MAX_FRUITLESS_READS
 from replicator.web.replicate import ReplicateDoors
 from replicator.web.requests import MAX_BODY_BYTES
 from tests.unit.web.doors import KEY, NAME, SECRET, Service, eventbridge, pushed
@@ -301,7 +302,7 @@ def test_an_event_is_acknowledged_when_all_its_destinations_are_done(two):
 def test_a_caller_learns_how_many_attempts_it_took(service):
     service.max_retries = 3
     service.source.put(KEY, b"hello")
-    failures = [Transient(Reason.SOURCE_TRUNCATED)] * 2
+    failures = [Transient(Reason.SOURCE_TRUNCATED)] * (2 * MAX_FRUITLESS_READS)
 
     def fail(offset):
         if failures:

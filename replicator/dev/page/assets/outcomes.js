@@ -53,7 +53,7 @@ function line(outcome) {
 
 // A class for the colour; results that this page has not heard of have none.
 function known(result) {
-  const results = ["created", "updated", "metadata_updated", "unchanged", "deleted", "kept", "ignored", "failed"];
+  const results = ["created", "updated", "metadata_updated", "unchanged", "deleted", "kept", "ignored", "handed_over", "failed"];
   return results.includes(result) ? result : "";
 }
 
@@ -69,6 +69,7 @@ function why(outcome) {
   const parts = [];
   const again = repeated(outcome);
   if (again) parts.push(element("strong", {}, again), " ");
+  if (outcome.copied !== undefined) parts.push(`${size(outcome.copied)} of ${size(outcome.size)}. `);
   if (outcome.explanation) parts.push(outcome.explanation, " ");
   if (outcome.reason) parts.push(element("code", {}, outcome.reason), " ");
   if (outcome.rule) parts.push(element("span", { class: "rule" }, `rule ${outcome.rule}`));
@@ -76,7 +77,8 @@ function why(outcome) {
 }
 
 function repeated(outcome) {
-  if (!outcome.source) return "";
+  // What is handed over is at no end yet.
+  if (!outcome.source || outcome.result === "handed_over") return "";
   const before = failures.get(outcome.source) ?? 0;
   if (outcome.result === "failed") {
     failures.set(outcome.source, before + 1);

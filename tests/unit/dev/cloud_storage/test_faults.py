@@ -15,6 +15,7 @@ from replicator.dev.cloud_storage import (
     Answer,
     CloudStorageServer,
     Fault,
+    Flip,
     Garble,
     LoseAnswer,
     PersistAtMost,
@@ -249,3 +250,32 @@ def test_the_log_tells_what_was_served_and_what_was_not(server: CloudStorageServ
     assert (server.requests.count("GET"), server.requests.count(path=r"/o/a$|/o/a\?")) == (2, 1)
     server.requests.clear()
     assert len(server.requests) == 0
+
+
+@pytest.mark.parametrize("byte", [0, 3 * QUANTUM + 7, 5 * QUANTUM - 1, None])
+def test_a_bit_can_be_flipped_on_its_way_in(server: CloudStorageServer, gcs: Endpoint, byte: int | None) -> None:
+    data = os.urandom(5 * QUANTUM)
+    server.faults.add(Fault(Flip(byte), upload=UploadKind.MEDIA))
+    gcs.insert("a", data)
+    at = len(data) // 2 if byte is None else byte
+    assert gcs.media("a").content == data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+    assert gcs.insert("b", data).status_code == 200
+    assert gcs.media("b").content == data
+
+
+def test_every_request_that_makes_or_removes_parts_can_be_hit(server: CloudStorageServer, gcs: Endpoint) -> None:
+    generation = gcs.insert("part", DATA).json()["generation"]
+    for fault in (
+        Fault(Answer(418), method="POST", path="/compose"),
+        Fault(Answer(418), method="GET", path=r"/o\?"),
+        Fault(Answer(418), method="DELETE", path="generation="),
+        Fault(Answer(418), upload=UploadKind.MEDIA, path="name=part", skip=1),
+    ):
+        server.faults.add(fault)
+    statuses = [
+        gcs.compose("whole", [{"name": "part"}]).status_code,
+        gcs.session.get(f"{gcs.url}/storage/v1/b/bucket/o", params={"prefix": "p"}).status_code,
+        gcs.delete("part", generation=generation).status_code,
+        *(gcs.insert(name, DATA).status_code for name in ("part", "other", "part")),
+    ]
+    assert statuses == [418, 418, 418, 200, 200, 418]

@@ -45,7 +45,7 @@ def test_generations_rise_although_the_clock_stands_still_or_goes_back(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ticks = iter([5_000, 5_000, 5_000, 1_000, 9_000])
-    monkeypatch.setattr("replicator.dev.cloud_storage.store.time", SimpleNamespace(time_ns=lambda: next(ticks)))
+    monkeypatch.setattr("replicator.dev.cloud_storage.bucket.time", SimpleNamespace(time_ns=lambda: next(ticks)))
     assert [insert(store, b"x").generation for _ in range(5)] == [5, 6, 7, 8, 9]
 
 
@@ -108,3 +108,32 @@ def test_a_retention_policy_protects_from_every_way_to_lose_an_object(store: Sto
             attempt()
         assert (refused.value.status, refused.value.reason) == (403, "retentionPolicyNotMet")
     assert store.records("vault") == [before]
+
+
+@pytest.mark.parametrize("hold", ["eventBasedHold", "temporaryHold"])
+def test_a_hold_protects_from_every_way_to_lose_an_object(store: Store, hold: str) -> None:
+    before = store.insert(REF, {hold: True}, draft(store, b"precious"), Preconditions())
+    for attempt in (
+        lambda: store.delete(REF),
+        lambda: store.delete(ObjectRef("bucket", "object", before.generation)),
+        lambda: insert(store, b"replacement"),
+        lambda: store.compose(ObjectRef("bucket", "new"), {}, [Source(REF)], Preconditions(), delete_sources=True),
+    ):
+        with pytest.raises(ApiError, match="hold") as refused:
+            attempt()
+        assert (refused.value.status, refused.value.reason) == (403, "objectUnderActiveHold")
+    assert store.records("bucket") == [before]
+    store.change(REF, Preconditions(), lambda current: {**current, hold: False})
+    store.delete(REF)
+    assert store.records("bucket") == []
+
+
+def test_a_bucket_can_put_every_new_object_on_hold(store: Store) -> None:
+    store.create_bucket(new_bucket({"name": "vault", "defaultEventBasedHold": True}, 0))
+    assert insert(store, b"x", ObjectRef("vault", "kept")).attributes["eventBasedHold"] is True
+
+
+def test_under_autoclass_every_object_begins_as_standard(store: Store) -> None:
+    store.create_bucket(new_bucket({"name": "auto", "storageClass": "NEARLINE", "autoclass": {"enabled": True}}, 0))
+    made = store.insert(ObjectRef("auto", "x"), {"storageClass": "COLDLINE"}, draft(store, b"x"), Preconditions())
+    assert made.attributes["storageClass"] == "STANDARD"

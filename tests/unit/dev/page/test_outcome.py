@@ -20,3 +20,8 @@ def test_a_destination_in_another_bucket_is_for_the_page():
 def test_every_field_may_be_absent_and_a_reason_unknown():
     assert shown({})["explanation"] == ""
     assert shown({"reason": "of a later version"})["explanation"] == ""
+
+
+def test_how_far_an_unfinished_copy_got_is_for_the_page():
+    fields = shown({"result": "handed_over", "reason": "unfinished", "copied": 0, "size": 10})
+    assert (fields["result"], fields["copied"], fields["size"]) == ("handed_over", 0, 10)
