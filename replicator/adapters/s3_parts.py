@@ -7,24 +7,17 @@ from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from awscrt import checksums as crt
 from botocore.exceptions import ClientError
 
 from replicator.adapters.s3_errors import CREDENTIAL_ERRORS, code_of, raise_translated_of_pinned, status_of
 from replicator.adapters.s3_object import headers_of, is_pinned, parts_count
+from replicator.crc import combined, is_combinable
 from replicator.model import Checksum, CompositeChecksum, SourceObject
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 T = TypeVar("T")
-
-COMBINE: Mapping[str, Callable[[int, int, int], int]] = {
-    "CRC32": crt.combine_crc32,
-    "CRC32C": crt.combine_crc32c,
-    "CRC64NVME": crt.combine_crc64nvme,
-}
-"""CRCs of consecutive bytes make the CRC of all of them."""
 
 MAX_PARTS = 10_000
 """Parts of one upload (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html)."""
@@ -58,7 +51,7 @@ class PartsChecksums:
         known, count = source.parts_checksum, parts_count(source)
         if known is None or not count or not source.size:
             return None
-        if count == 1 and known.algorithm not in COMBINE:
+        if count == 1 and not is_combinable(known.algorithm):
             return CompositeChecksum(known.algorithm, known.digest, source.size)
         # S3 lists the parts only of uploads that brought checksums of their own
         # (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAttributesParts.html).
@@ -130,13 +123,10 @@ def _part(answered: Mapping[str, Any], algorithm: str) -> Part:
 
 
 def _combined(algorithm: str, parts: Sequence[Part]) -> Checksum | None:
-    combine, digests = COMBINE.get(algorithm), [part.digest for part in parts]
-    if combine is None or not all(digests):
+    ranges = [(part.digest, part.size) for part in parts if part.digest]
+    if not is_combinable(algorithm) or len(ranges) < len(parts):
         return None
-    crc = 0
-    for part in parts:
-        crc = combine(crc, int.from_bytes(part.digest or b""), part.size)
-    return Checksum(algorithm, crc.to_bytes(8 if algorithm == "CRC64NVME" else 4))
+    return Checksum(algorithm, combined(algorithm, ranges))
 
 
 def _uniform(sizes: Sequence[int]) -> int | None:

@@ -7,13 +7,13 @@ from typing import Protocol
 
 from awscrt import checksums as crt
 
+from replicator.crc import combined
 from replicator.errors import Transient
 from replicator.model import Checksum, CompositeChecksum
 from replicator.reasons import Reason
 from replicator.receipt import UNVERIFIED
 
 Update = Callable[[memoryview, int], int]
-Combine = Callable[[int, int, int], int]
 
 
 class _Hash(Protocol):
@@ -26,11 +26,6 @@ def name_of(expected: Checksum | CompositeChecksum | None) -> str:
     if expected is None:
         return UNVERIFIED
     return f"{expected.algorithm}-COMPOSITE" if isinstance(expected, CompositeChecksum) else expected.algorithm
-
-
-def is_combinable(algorithm: str) -> bool:
-    """Whether the checksums of consecutive ranges can be combined to that of the whole, without reading it again."""
-    return algorithm in _CRCS
 
 
 class Digest:
@@ -102,8 +97,7 @@ class PartsDigest:
         """The check of consecutive ranges, of which each has a check and a length in bytes."""
         if not isinstance(self._expected, Checksum):
             return b"".join(check for check, _ in checks)
-        _, combine, length = _CRCS[self._expected.algorithm]
-        return _combined(((int.from_bytes(check), size) for check, size in checks), combine).to_bytes(length)
+        return combined(self._expected.algorithm, checks)
 
     def verify(self, crc32c: bytes, check: bytes) -> None:
         """Raises `Transient` unless the whole object's CRC32C and check match the source's own checksum."""
@@ -116,21 +110,9 @@ class PartsDigest:
                 _compare(self._expected, _digest(algorithm, check))
 
 
-def combined_crc32c(ranges: Iterable[tuple[bytes, int]]) -> bytes:
-    """The CRC32C of consecutive ranges, of which each has one and a length in bytes."""
-    return _combined(((int.from_bytes(crc), size) for crc, size in ranges), crt.combine_crc32c).to_bytes(4)
-
-
 def crc32c(data: memoryview) -> bytes:
     value: int = crt.crc32c(data)
     return value.to_bytes(4)
-
-
-def _combined(ranges: Iterable[tuple[int, int]], combine: Combine) -> int:
-    whole = 0
-    for value, size in ranges:
-        whole = combine(whole, value, size)
-    return whole
 
 
 def _compare(expected: Checksum | CompositeChecksum, actual: bytes) -> None:
@@ -185,10 +167,10 @@ class _Parts:
         return _digest(self._algorithm, self.joined())
 
 
-_CRCS: dict[str, tuple[Update, Combine, int]] = {
-    "CRC32": (zlib.crc32, crt.combine_crc32, 4),
-    "CRC32C": (crt.crc32c, crt.combine_crc32c, 4),
-    "CRC64NVME": (crt.crc64nvme, crt.combine_crc64nvme, 8),
+_CRCS: dict[str, tuple[Update, int]] = {
+    "CRC32": (zlib.crc32, 4),
+    "CRC32C": (crt.crc32c, 4),
+    "CRC64NVME": (crt.crc64nvme, 8),
 }
 _HASHES: dict[str, Callable[[], _Hash]] = {
     "MD5": lambda: hashlib.md5(usedforsecurity=False),
@@ -199,7 +181,7 @@ _HASHES: dict[str, Callable[[], _Hash]] = {
 
 def _new_hash(algorithm: str) -> _Hash:
     if algorithm in _CRCS:
-        update, _, length = _CRCS[algorithm]
+        update, length = _CRCS[algorithm]
         return _Crc(update, length)
     return _HASHES[algorithm]()
 

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from replicator.crc import is_combinable
 from replicator.model import BucketFacts, Checksum, CompositeChecksum
 from replicator.rules import Parts
-from replicator.transfer.checksums import is_combinable, name_of
+from replicator.transfer.checksums import name_of
 
 MIB = 1024**2
 
@@ -51,10 +52,10 @@ class Sizes:
     """The sizes, in bytes, that decide between paths and parts.
 
     Up to `whole_max` an object is copied whole: one GET into memory, one insert. From `parts_min` on it is copied in
-    parts: below, the requests that parts need more than a stream cost more time than they save (docs/benchmarks.md).
-    A part has `part` bytes, or fewer where the memory budget would not hold `PARTS_IN_BUDGET` of them: the larger they
-    are, the fewer requests there are, and the more there are at once, the more a distant side brings. An object of more
-    than `MANY_PARTS` such parts gets larger ones, up to `largest_part`.
+    parts; below, there would be few of them, and a stream that begins again loses little. A part has `part` bytes, or
+    fewer where the memory budget would not hold `PARTS_IN_BUDGET` of them: the larger they are, the fewer requests are
+    made, and the more there are at once, the more a distant side brings. An object of more than `MANY_PARTS` such parts
+    gets larger ones, up to `largest_part`.
     """
 
     whole_max: int = 8 * MIB
@@ -93,7 +94,6 @@ class Circumstances:
     """
 
     sizes: Sizes
-
     parts: Parts
     storage_class: str | None
     bucket: BucketFacts | None

@@ -8,13 +8,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
+from replicator.crc import combined
 from replicator.deadline import Deadline
 from replicator.errors import DestinationMoved, ReplicationError, Transient
 from replicator.fidelity import MAX_VALUE
 from replicator.model import Attributes, ContentHeaders, DestinationName, DestinationObject, Placement
 from replicator.ports import Destination
 from replicator.reasons import Reason
-from replicator.transfer.checksums import PartsDigest, combined_crc32c, crc32c
+from replicator.transfer.checksums import PartsDigest, crc32c
 from replicator.transfer.plan import STANDARD
 from replicator.transfer.tree import Node, Tree
 
@@ -22,6 +23,7 @@ CHECK_KEY = "check"
 """Custom metadata of a temporary object: what proves the source's own checksum of its range, in base64."""
 
 SWEPT_AT_ONCE = 256
+"""Discards between two looks at the clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class Temporaries:
 
     def combined(self, pieces: Sequence[Piece]) -> tuple[bytes, bytes]:
         """CRC32C and check of consecutive pieces together."""
-        crc = combined_crc32c((piece.object.crc32c, piece.object.size) for piece in pieces)
+        crc = combined("CRC32C", ((piece.object.crc32c, piece.object.size) for piece in pieces))
         return crc, self.digest.combined((piece.check, piece.object.size) for piece in pieces)
 
     def sweep(self, workers: Executor, deadline: Deadline) -> None:

@@ -12,11 +12,9 @@ from replicator.rules import Rule
 from replicator.transfer.job import Job
 from replicator.transfer.memory import Memory
 from replicator.transfer.parts import copy_parts
-from replicator.transfer.plan import USUAL, Circumstances, Path, Plan, Sizes, choose
+from replicator.transfer.plan import MIB, USUAL, Circumstances, Path, Plan, Sizes, choose
 from replicator.transfer.stream import copy_stream
 from replicator.transfer.whole import copy_whole
-
-MIB = 1024**2
 
 
 class Unwatched:

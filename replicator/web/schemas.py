@@ -8,6 +8,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from replicator.model import Result
 from replicator.reasons import Reason
+from replicator.transfer import Path, PathReason
 
 Absent = SkipJsonSchema[None]
 """For members that are left out where there is nothing to say, and are never null."""
@@ -15,9 +16,6 @@ Absent = SkipJsonSchema[None]
 Uri = Annotated[str, Field(pattern=r"^(s3|gs)://", description="`s3://bucket/key` or `gs://bucket/name`, unescaped.")]
 Number = Annotated[str, Field(pattern=r"^[0-9]+$", description="A 64-bit number as text, as in Cloud Storage's API.")]
 Count = Annotated[int, Field(ge=0)]
-
-
-PathReason = Literal["size", "rule", "storage_class", "retention", "versioning", "bucket_unknown", "checksum"]
 
 
 class Schema(BaseModel):
@@ -34,7 +32,7 @@ class AboutObject(Schema):
     destination: Uri | Absent = None
     generation: Number | Absent = Field(None, description="Generation of the destination object.")
     bytes: Count | Absent = Field(None, description="Bytes that were made visible, or would be.")
-    path: Literal["whole", "stream", "parts"] | Absent = Field(None, description="How the bytes were moved.")
+    path: Path | Absent = Field(None, description="How the bytes were moved.")
     path_reason: PathReason | Absent = Field(None, description="What decided that.")
     checked: str | Absent = Field(None, description="S3's checksum that the bytes passed; `none` where it has none.")
     attempts: Count | Absent = Field(None, description="How often it was tried.")

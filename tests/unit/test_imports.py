@@ -22,7 +22,7 @@ LAYERS = [
     {"replicator.events", "replicator.rules", "replicator.ports", "replicator.receipt", "replicator.deadline"},
     {"replicator.model"},
     {"replicator.errors"},
-    {"replicator.reasons", "replicator.once"},
+    {"replicator.reasons", "replicator.once", "replicator.crc"},
 ]
 """From the outside in. A module may import its own layer and those below it, never one above it."""
 
@@ -49,6 +49,7 @@ ONLY = {
         "replicator.adapters.s3_requests",
         "replicator.adapters.s3_signature",
         "replicator.adapters.s3_text",
+        "replicator.crc",
         "replicator.ports",
         "replicator.model",
         "replicator.errors",
