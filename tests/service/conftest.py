@@ -11,6 +11,7 @@ import requests
 
 from replicator.dev.cloud_storage import CloudStorageServer
 from replicator.engine import Engine, RetryPolicy
+from replicator.ports import Publisher
 from replicator.reconcile import Reconciler
 from replicator.rules import Deletes, Rule, RuleSet
 from replicator.transfer import Memory, Transfer
@@ -77,6 +78,9 @@ def serving(
     deletes: Deletes = Deletes.PROPAGATE,
     source_url: str | None = None,
     rules: RuleSet | None = None,
+    deadline_seconds: float = 60,
+    memory: Memory | None = None,
+    publisher: Publisher | None = None,
     **rule: Any,
 ) -> Iterator[Service]:
     """One service on empty buckets; it reads through `source_url`, if that is another way to the same S3.
@@ -90,10 +94,11 @@ def serving(
     with cloud_storage(REPLICA) as storage:
         source = s3_source(source_url or s3_url, tag_filtered=rules.tag_filtered_buckets)
         destination = gcs_destination(storage.url)
-        memory, workers = Memory(128 * 1024**2), ThreadPoolExecutor(16)
+        memory, workers = memory or Memory(128 * 1024**2), ThreadPoolExecutor(16)
         transfer = Transfer(source, destination, 256 * 1024, memory=memory, workers=workers)
-        engine = Engine(rules, Reconciler(source, destination, transfer, rules), RetryPolicy(3, 0.01, 1.0), 60)
-        with listening(ReplicateDoors(lambda: engine)) as url:
+        reconciler = Reconciler(source, destination, transfer, rules)
+        engine = Engine(rules, reconciler, RetryPolicy(3, 0.01, 1.0), deadline_seconds)
+        with listening(ReplicateDoors(lambda: engine, (lambda: publisher) if publisher else None)) as url:
             yield Service(url, client, storage)
     for found in client.list_objects_v2(Bucket=SOURCE).get("Contents", ()):
         client.delete_object(Bucket=SOURCE, Key=found["Key"])

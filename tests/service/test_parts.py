@@ -1,17 +1,22 @@
 """Large objects in parts, between moto and the embedded Cloud Storage: over HTTP, in processes that may be killed."""
 
+import json
 import os
 import re
 import signal
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import pytest
 import requests
 
 from replicator.dev.cloud_storage import Answer, Fault, Flip, LoseAnswer, Reset, Stall
+from replicator.ports import Publisher
 from replicator.reasons import Reason
+from replicator.transfer import Memory
 from tests.servers import cloud_storage, moto, s3_client
 from tests.service.conftest import REPLICA, SOURCE, Service, serving
 from tests.service.envelopes import eventbridge, push
@@ -149,6 +154,65 @@ def test_a_source_that_is_overwritten_in_the_middle_is_never_mixed(large):
         assert answer.result().status_code == 201
     assert large.visible("k") == NEWER
     assert left_over(large.storage) == []
+
+
+# --- Time ------------------------------------------------------------------------------------------------------------
+
+
+SMALL = Memory(32 * MIB)
+SMALL_PARTS = 37
+"""With so little memory a part has 2 MiB."""
+
+
+@dataclass
+class Topic:
+    """A publisher that keeps what it is given."""
+
+    messages: list[bytes] = field(default_factory=list)
+
+    def publish(self, data: bytes, attributes: dict[str, str]) -> str:  # noqa: ARG002
+        self.messages.append(data)
+        return "1"
+
+
+@contextmanager
+def slow(s3_url: str, publisher: Publisher | None = None) -> Iterator[Service]:
+    """Two seconds for a request, in which each part takes half of one: they do not fit into one request."""
+    with serving(s3_url, deadline_seconds=2, memory=SMALL, publisher=publisher) as service:
+        service.put("k", DATA, ChecksumAlgorithm="CRC64NVME")
+        service.storage.faults.add(Fault(Stall(seconds=0.5), path=A_PART, times=None))
+        yield service
+
+
+def test_a_copy_that_needs_several_requests_goes_on_where_the_last_one_stopped(s3_url):
+    with slow(s3_url) as service:
+        copied = [0]
+        while (answer := service.replicate("k")).status_code == 503:
+            assert answer.json()["reason"] == Reason.UNFINISHED
+            assert answer.headers["Retry-After"]
+            copied.append(answer.json()["copied"])
+            assert copied[-2] < copied[-1] < SIZE
+        assert answer.status_code == 201
+        assert len(copied) > 2
+        assert service.visible("k") == DATA
+        assert service.storage.requests.count(path=A_PART) == SMALL_PARTS
+        assert left_over(service.storage) == []
+
+
+def test_an_event_whose_copy_needs_several_requests_goes_on_in_fresh_messages(s3_url):
+    topic = Topic()
+    with slow(s3_url, topic) as service:
+        pushed = 0
+        message: object = eventbridge("k")
+        while not service.visible("k"):
+            assert service.push(push(message)).status_code == 204
+            pushed += 1
+            assert len(topic.messages) == pushed - (service.visible("k") is not None)
+            message = json.loads(topic.messages[-1])
+        assert pushed > 2
+        assert service.visible("k") == DATA
+        assert service.storage.requests.count(path=A_PART) == SMALL_PARTS
+        assert left_over(service.storage) == []
 
 
 # --- Processes --------------------------------------------------------------------------------------------------------
