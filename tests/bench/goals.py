@@ -1,6 +1,6 @@
 """The goals as data, and what the results say of them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from statistics import median
 from typing import Protocol
@@ -46,9 +46,10 @@ class Measure(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Speed:
-    """Against another way's in the same round."""
+class Ratio:
+    """A quotient, `speed` or `cpu`, of a way and another in the same round."""
 
+    quotient: Callable[[Sample, Sample], float]
     work: str
     network: str
     way: str
@@ -56,21 +57,8 @@ class Speed:
     unit: str = " times"
 
     def of(self, results: Results) -> Spread | None:
-        return spread(speed(*pair) for pair in _pairs(results, self.work, self.network, self.way, self.other))
-
-
-@dataclass(frozen=True, slots=True)
-class Cpu:
-    """CPU time against another way's in the same round; the bytes are the same."""
-
-    work: str
-    network: str
-    way: str
-    other: str
-    unit: str = " times"
-
-    def of(self, results: Results) -> Spread | None:
-        return spread(cpu(*pair) for pair in _pairs(results, self.work, self.network, self.way, self.other))
+        group = results.group(self.work, self.network)
+        return spread(self.quotient(*pair) for pair in pairs(group, self.way, self.other)) if group else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,20 +127,20 @@ def goals() -> Iterator[Goal]:
     for way, stream in (("ours", "ours-stream"), ("ours-http", "ours-http-stream")):
         large = "one-1gib", LOOPBACK
         title = "1 GiB, loopback, path `stream`"
-        yield Goal(title, "at least 1.25 times rclone's speed", stream, Speed(*large, stream, "rclone"), 1.25, True)
-        yield Goal(title, "at most 0.7 times rclone's CPU per GiB", stream, Cpu(*large, stream, "rclone"), 0.7, False)
+        yield Goal(title, "at least 1.25 times rclone's speed", stream, Ratio(speed, *large, stream, "rclone"), 1.25, True)
+        yield Goal(title, "at most 0.7 times rclone's CPU per GiB", stream, Ratio(cpu, *large, stream, "rclone"), 0.7, False)
         title = "1 GiB, loopback, the path chosen by default"
-        yield Goal(title, "at least rclone's speed", way, Speed(*large, way, "rclone"), 1.0, True)
-        yield Goal(title, "at most 1.1 times rclone's CPU per GiB", way, Cpu(*large, way, "rclone"), 1.1, False)
-        far = Speed("one-1gib", DISTANT, way, "rclone")
+        yield Goal(title, "at least rclone's speed", way, Ratio(speed, *large, way, "rclone"), 1.0, True)
+        yield Goal(title, "at most 1.1 times rclone's CPU per GiB", way, Ratio(cpu, *large, way, "rclone"), 1.1, False)
+        far = Ratio(speed, "one-1gib", DISTANT, way, "rclone")
         yield Goal("1 GiB, 50 ms", "at least 5 times rclone's speed", way, far, 5.0, True)
         title = "eight 1 GiB objects at once, budget 128 MiB"
         eight = "eight-1gib", LOOPBACK
         yield Goal(title, "peak RSS at most 256 MiB", way, Peak(*eight, way), 256, False)
-        serial = Speed(*eight, way, f"{way}-one-by-one")
+        serial = Ratio(speed, *eight, way, f"{way}-one-by-one")
         yield Goal(title, "no slower in sum than one after another", way, serial, 1.0, True)
         for network, where in ((DISTANT, "50 ms, 64 at once"), (LOOPBACK, "loopback, 16 at once")):
-            rate = Speed("small-1000", network, way, "rclone")
+            rate = Ratio(speed, "small-1000", network, way, "rclone")
             yield Goal(f"1,000 of 16 KiB, {where}", "at least rclone's rate", way, rate, 1.0, True)
         trips = RoundTrips("one-small", DISTANT, way)
         yield Goal("one small new object, 50 ms", "at most 4 round trips", way, trips, 4, False)
@@ -163,8 +151,3 @@ def goals() -> Iterator[Goal]:
 
 def _samples(group: Group | None, way: str) -> tuple[Sample, ...]:
     return group.samples.get(way, ()) if group else ()
-
-
-def _pairs(results: Results, work: str, network: str, way: str, other: str) -> Iterator[tuple[Sample, Sample]]:
-    group = results.group(work, network)
-    return pairs(group, way, other) if group else iter(())

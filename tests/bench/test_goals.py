@@ -3,7 +3,7 @@
 import pytest
 
 from tests.bench.figures import group, results, sample
-from tests.bench.goals import Cpu, Goal, Peak, RoundTrips, Speed, goals
+from tests.bench.goals import Goal, Peak, Ratio, RoundTrips, cpu, goals, speed
 from tests.bench.network import DISTANT, LOOPBACK
 from tests.bench.results import Results
 from tests.bench.ways.known import known_ways
@@ -20,9 +20,9 @@ def test_a_ratio_is_taken_in_each_round_and_the_median_counts():
             rclone=[sample(2, 0.8), sample(15, 8), sample(2, 1)],
         )
     )
-    speed = Speed("one-1gib", LOOPBACK, "ours", "rclone").of(measured)
-    assert (speed.median, speed.low, speed.high) == (1.5, 1, 2)
-    assert Cpu("one-1gib", LOOPBACK, "ours", "rclone").of(measured).median == 0.5
+    quotient = Ratio(speed, "one-1gib", LOOPBACK, "ours", "rclone").of(measured)
+    assert (quotient.median, quotient.low, quotient.high) == (1.5, 1, 2)
+    assert Ratio(cpu, "one-1gib", LOOPBACK, "ours", "rclone").of(measured).median == 0.5
 
 
 def test_memory_and_round_trips_are_medians():
@@ -36,14 +36,14 @@ def test_memory_and_round_trips_are_medians():
     ("bound", "at_least", "reached"), [(2, True, True), (2.01, True, False), (2, False, True), (1.99, False, False)]
 )
 def test_a_goal_is_reached_on_the_right_side_of_its_bound(bound, at_least, reached):
-    goal = Goal("", "", "ours", Speed("w", LOOPBACK, "ours", "rclone"), bound, at_least)
+    goal = Goal("", "", "ours", Ratio(speed, "w", LOOPBACK, "ours", "rclone"), bound, at_least)
     measured = goal.measure.of(results(group("w", LOOPBACK, ours=[sample(1)], rclone=[sample(2)])))
     assert goal.reached(measured) is reached
 
 
 def test_without_the_other_way_there_is_no_ratio():
-    assert Speed("w", LOOPBACK, "ours", "rclone").of(results(group("w", LOOPBACK, ours=[sample(1)]))) is None
-    assert Speed("w", LOOPBACK, "ours", "rclone").of(Results()) is None
+    assert Ratio(speed, "w", LOOPBACK, "ours", "rclone").of(results(group("w", LOOPBACK, ours=[sample(1)]))) is None
+    assert Ratio(speed, "w", LOOPBACK, "ours", "rclone").of(Results()) is None
 
 
 def test_each_goal_is_about_something_that_is_measured():

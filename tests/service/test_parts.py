@@ -170,7 +170,7 @@ class Topic:
 
     messages: list[bytes] = field(default_factory=list)
 
-    def publish(self, data: bytes, attributes: dict[str, str]) -> str:  # noqa: ARG002
+    def publish(self, data: bytes, attributes: dict[str, str]) -> str:
         self.messages.append(data)
         return "1"
 
