@@ -127,8 +127,12 @@ def goals() -> Iterator[Goal]:
     for way, stream in (("ours", "ours-stream"), ("ours-http", "ours-http-stream")):
         large = "one-1gib", LOOPBACK
         title = "1 GiB, loopback, path `stream`"
-        yield Goal(title, "at least 1.25 times rclone's speed", stream, Ratio(speed, *large, stream, "rclone"), 1.25, True)
-        yield Goal(title, "at most 0.7 times rclone's CPU per GiB", stream, Ratio(cpu, *large, stream, "rclone"), 0.7, False)
+        yield Goal(
+            title, "at least 1.25 times rclone's speed", stream, Ratio(speed, *large, stream, "rclone"), 1.25, True
+        )
+        yield Goal(
+            title, "at most 0.7 times rclone's CPU per GiB", stream, Ratio(cpu, *large, stream, "rclone"), 0.7, False
+        )
         title = "1 GiB, loopback, the path chosen by default"
         yield Goal(title, "at least rclone's speed", way, Ratio(speed, *large, way, "rclone"), 1.0, True)
         yield Goal(title, "at most 1.1 times rclone's CPU per GiB", way, Ratio(cpu, *large, way, "rclone"), 1.1, False)
