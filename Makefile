@@ -5,13 +5,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-bench
 
-.PHONY: run test check bench lock clean
+.PHONY: run test proof check bench lock clean
 
 run: $(VENV)/ready  ## The main job without any cloud; ARGS=--once runs it once, compares and exits
 	$(BIN)/python -m replicator.dev $(ARGS)
 
 test: $(VENV)/ready  ## The whole suite; ARGS goes to pytest
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+
+proof: $(VENV)/ready  ## The long forms of docs/reliability.md's tests, with their figures; ARGS=--write keeps those
+	$(BIN)/python -m pytest tests/proof --long -n auto --dist loadfile $(ARGS)
 
 check: $(VENV)/ready  ## Lint, format and types
 	$(BIN)/ruff check .
