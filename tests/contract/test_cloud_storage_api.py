@@ -12,6 +12,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -552,11 +553,14 @@ class TestResumableSessions:
         connection.putheader("Content-Range", f"bytes 0-{len(data) - 1}/{len(data)}")
         connection.endheaders(data[:sent])
         connection.close()
-        kept = persisted(put(uri, b"", "bytes */*"))
-        assert kept <= sent
-        assert kept % QUANTUM == 0
-        assert gcs.get(gcs.name()).status_code == 404
-        assert put(uri, data[kept:], f"bytes {kept}-{len(data) - 1}/{len(data)}").status_code == 200
+        for _ in range(10):  # while the broken request is still being read, more may be kept than the answer said
+            kept = persisted(put(uri, b"", "bytes */*"))
+            assert kept <= sent
+            assert kept % QUANTUM == 0
+            assert gcs.get(gcs.name()).status_code == 404
+            with suppress(requests.ConnectionError):
+                if put(uri, data[kept:], f"bytes {kept}-{len(data) - 1}/{len(data)}").status_code == 200:
+                    break
         assert gcs.media(gcs.name()).content == data
 
     def test_a_client_that_cannot_read_308_gets_it_in_a_header(self, gcs: Endpoint) -> None:

@@ -191,7 +191,7 @@ def test_a_copy_that_needs_several_requests_goes_on_where_the_last_one_stopped(s
             assert answer.json()["reason"] == Reason.UNFINISHED
             assert answer.headers["Retry-After"]
             copied.append(answer.json()["copied"])
-            assert copied[-2] < copied[-1] < SIZE
+            assert copied[-2] <= copied[-1] <= SIZE  # no more when it was stopped in the middle of composing
         assert answer.status_code == 201
         assert len(copied) > 2
         assert service.visible("k") == DATA

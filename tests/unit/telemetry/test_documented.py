@@ -4,7 +4,6 @@ import logging
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
 
 from opentelemetry.sdk.metrics.export import Histogram, InMemoryMetricReader
 
@@ -13,7 +12,7 @@ from replicator.errors import Permanent, Transient, Unfinished
 from replicator.model import Change, Failure, SourceObject
 from replicator.reasons import Reason
 from replicator.telemetry.metrics import Metrics
-from replicator.web.schemas import PathReason
+from replicator.transfer import PathReason
 from tests.fakes import EPOCH
 from tests.unit.telemetry.test_outcomes import KEY, OUTCOME, REPLICA
 
@@ -59,7 +58,7 @@ def test_the_doors_describe_a_request_by_nothing_else():
 
 
 def test_the_reasons_for_a_path_are_those_that_answers_may_hold():
-    assert tuple(cells[0].strip("`") for cells in rows("path reasons")) == get_args(PathReason)
+    assert tuple(cells[0].strip("`") for cells in rows("path reasons")) == tuple(PathReason)
 
 
 def test_the_metrics_are_those_that_are_counted(lines):
