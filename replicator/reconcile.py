@@ -16,7 +16,7 @@ Each guard earns its place:
 """
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from replicator.deadline import Deadline
 from replicator.errors import Moved, Permanent, Transient, Unfinished
@@ -92,14 +92,21 @@ class Look:
     action: Action
 
 
+Requirement = tuple[int, int | None]
+"""Generation and metageneration at which the destination has to be; a copy does not care for the second."""
+
+
 @dataclass(slots=True)
 class Trail:
-    """What earlier rounds and attempts for one destination have left: that there were any, the write that is done,
-    whether another, whose answer was lost, may still land, and bytes that did not match their checksum."""
+    """What earlier rounds and attempts for one destination have left: that there were any, the write that is done, what
+    those require that got no answer, and bytes that did not match their checksum.
+
+    A write without an answer may still be carried out, as long as the destination is as it requires.
+    """
 
     fresh: bool = True
     written: Outcome | None = None
-    write_under_way: bool = False
+    unanswered: set[Requirement] = field(default_factory=set)
     mismatch: Transient | None = None
 
 
@@ -152,12 +159,16 @@ class Reconciler:
         """`None` when both sides have to be looked at again."""
         look = self._look(key, assignment)
         if isinstance(look.action, Nothing):
-            if trail.write_under_way and look.action.reason is Reason.SOURCE_NOT_FOUND:
-                # It would leave the replica of an object that is gone. Only a later look can tell.
-                raise Transient(Reason.DESTINATION_UNAVAILABLE, "an earlier write may still be under way")
-            return trail.written or _announced(look, key, assignment)
-        self._carry_out(look, look.action, key, assignment, deadline, trail)
-        return self._last_look(look, key, trail)
+            left, outcome = look.destination, trail.written or _announced(look, key, assignment)
+        else:
+            left = self._carry_out(look, look.action, key, assignment, deadline, trail)
+            if not (outcome := self._last_look(look, key, trail)):
+                return None
+        if trail.unanswered and (look.source is None or not trail.unanswered.isdisjoint(_met_by(left))):
+            # What is right now may be wrong in a moment: where the source is gone, a write that requires that there is
+            # no replica can come true again and again. Only a later look can tell.
+            raise Transient(Reason.DESTINATION_UNAVAILABLE, "an earlier write may still be under way")
+        return outcome
 
     def _last_look(self, look: Look, key: SourceKey, trail: Trail) -> Outcome | None:
         return trail.written if self.source.stat(key) == look.source else None
@@ -182,48 +193,51 @@ class Reconciler:
         deadline: Deadline,
         trail: Trail,
         body: Body | None = None,
-    ) -> None:
-        """Writes, and says so in the trail. Raises `Moved` when what the decision rests on no longer holds; nothing was
-        written then."""
-        done = _announced(look, key, assignment)
-        match action:
-            case Copy(source, if_generation):
-                plan = self.transfer.plan(source, assignment.destination, look.rule)
-                attributes = attributes_of(source, look.rule.placement, plan.checked)
-                trail.write_under_way = True  # until an answer says what became of it
-                try:
-                    written = self.transfer.copy(
+    ) -> DestinationObject | None:
+        """Writes, says so in the trail, and returns what the destination is then. Raises `Moved` when what the decision
+        rests on no longer holds; nothing was written then."""
+        done, left = _announced(look, key, assignment), None
+        try:
+            match action:
+                case Copy(source, if_generation):
+                    plan = self.transfer.plan(source, assignment.destination, look.rule)
+                    attributes = attributes_of(source, look.rule.placement, plan.checked)
+                    left = self.transfer.copy(
                         plan, source, assignment.destination, attributes, if_generation, deadline, body
                     )
-                except Moved:
-                    trail.write_under_way = False
-                    raise
-                except Transient as error:
-                    if error.reason is Reason.CHECKSUM_MISMATCH:
-                        trail.mismatch = error
-                    raise
-                except Unfinished:
-                    if trail.mismatch:
-                        # It got ahead only because it had to begin again: that may go on for ever, and is a failure.
-                        raise trail.mismatch from None
-                    raise
-                trail.write_under_way = False
-                done = replace(
-                    done,
-                    generation=written.generation,
-                    path=plan.path,
-                    path_reason=plan.reason,
-                    checked=plan.checked,
-                )
-            case UpdateMetadata(source, destination, _, checked):
-                attributes = attributes_of(source, look.rule.placement, checked)
-                updated = self.destination.update_metadata(destination, attributes)
-                done = replace(done, generation=updated.generation)
-            case Delete(destination):
-                self.destination.delete(destination)
-                done = replace(done, generation=None)
+                    done = replace(done, path=plan.path, path_reason=plan.reason, checked=plan.checked)
+                case UpdateMetadata(source, destination, _, checked):
+                    attributes = attributes_of(source, look.rule.placement, checked)
+                    left = self.destination.update_metadata(destination, attributes)
+                case Delete(destination):
+                    self.destination.delete(destination)
+        except Transient as error:
+            trail.unanswered.add(_required_by(action))
+            if error.reason is Reason.CHECKSUM_MISMATCH:
+                trail.mismatch = error
+            raise
+        except Unfinished:
+            if trail.mismatch:
+                # It got ahead only because it had to begin again: that may go on for ever, and is a failure.
+                raise trail.mismatch from None
+            raise
         copied_before = trail.written.copied_bytes if trail.written else 0
-        trail.written = replace(done, copied_bytes=done.copied_bytes + copied_before)
+        trail.written = replace(
+            done, generation=left.generation if left else None, copied_bytes=done.copied_bytes + copied_before
+        )
+        return left
+
+
+def _required_by(action: Copy | UpdateMetadata | Delete) -> Requirement:
+    if isinstance(action, Copy):
+        return action.if_generation, None
+    return action.destination.generation, action.destination.metageneration
+
+
+def _met_by(destination: DestinationObject | None) -> set[Requirement]:
+    if destination is None:
+        return {(0, None)}
+    return {(destination.generation, None), (destination.generation, destination.metageneration)}
 
 
 def foreseen(

@@ -130,7 +130,9 @@ class OneByOne(Executor):
 
 
 @dataclass(slots=True)
-class _Stored:
+class Stored:
+    """An object of the destination with its bytes, and what they were written with."""
+
     state: DestinationObject
     data: bytes
     attributes: Attributes | None
@@ -139,14 +141,14 @@ class _Stored:
 @dataclass
 class InMemoryDestination:
     """Cloud Storage as the core sees it. `writes` lists every change, in order; `bucket_facts` is what every bucket is
-    like."""
+    like; `generations` has the last generation of each name, also of those that are gone."""
 
     buckets: set[str] = field(default_factory=set)
-    objects: dict[DestinationName, _Stored] = field(default_factory=dict)
+    objects: dict[DestinationName, Stored] = field(default_factory=dict)
     writes: list[str] = field(default_factory=list)
     bucket_facts: BucketFacts | None = field(default_factory=lambda: BucketFacts("STANDARD"))
     on_append: Callable[[int, int], int] = lambda offset, length: length
-    _generations: Iterator[int] = field(default_factory=lambda: itertools.count(1000))
+    generations: dict[DestinationName, int] = field(default_factory=dict)
     _lock: RLock = field(default_factory=RLock)
 
     def put_foreign(self, name: DestinationName, data: bytes, metadata: dict[str, str] | None = None) -> None:
@@ -257,9 +259,10 @@ class InMemoryDestination:
     def _store(
         self, name: DestinationName, data: bytes, metadata: dict[str, str], attributes: Attributes | None
     ) -> DestinationObject:
+        self.generations[name] = self.generations.get(name, 1000) + 1
         state = DestinationObject(
             name=name,
-            generation=next(self._generations),
+            generation=self.generations[name],
             metageneration=1,
             size=len(data),
             crc32c=crc32c(data),
@@ -268,10 +271,10 @@ class InMemoryDestination:
             custom_time=attributes.custom_time if attributes else None,
             metadata=metadata,
         )
-        self.objects[name] = _Stored(state, data, attributes)
+        self.objects[name] = Stored(state, data, attributes)
         return state
 
-    def _require(self, current: DestinationObject) -> _Stored:
+    def _require(self, current: DestinationObject) -> Stored:
         stored = self.objects.get(current.name)
         seen = current.generation, current.metageneration
         if stored is None or (stored.state.generation, stored.state.metageneration) != seen:
