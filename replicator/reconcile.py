@@ -158,13 +158,13 @@ class Reconciler:
     def _round(self, key: SourceKey, assignment: Assignment, deadline: Deadline, trail: Trail) -> Outcome | None:
         """`None` when both sides have to be looked at again."""
         look = self._look(key, assignment)
+        outcome: Outcome | None
         if isinstance(look.action, Nothing):
             left, outcome = look.destination, trail.written or _announced(look, key, assignment)
         else:
             left = self._carry_out(look, look.action, key, assignment, deadline, trail)
-            if not (outcome := self._last_look(look, key, trail)):
-                return None
-        if trail.unanswered and (look.source is None or not trail.unanswered.isdisjoint(_met_by(left))):
+            outcome = self._last_look(look, key, trail)
+        if outcome and trail.unanswered and (look.source is None or not trail.unanswered.isdisjoint(_met_by(left))):
             # What is right now may be wrong in a moment: where the source is gone, a write that requires that there is
             # no replica can come true again and again. Only a later look can tell.
             raise Transient(Reason.DESTINATION_UNAVAILABLE, "an earlier write may still be under way")
