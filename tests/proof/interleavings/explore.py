@@ -5,7 +5,7 @@ a lost answer, somebody else's write. States that were met are not entered again
 though most are never walked one by one; their number is counted all the same.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -116,6 +116,19 @@ class Explorer:
             schedule = "\n".join(f"  {label}" for label, *_ in stack[1:])
             raise Violated(f"{error}, after\n{schedule}") from error
         return Explored(len(schedules), taken, schedules[self.first] or 0)
+
+    def walk(self, choose: Callable[[list[Step]], Step]) -> list[str]:
+        """One schedule to its end. Raises `Violated`."""
+        state, schedule = self.first, list[str]()
+        try:
+            while steps := list(self.steps(state)):
+                label, following = choose(steps)
+                schedule.append(label)
+                self.check(state, following)
+                state = following
+        except AssertionError as error:
+            raise Violated(f"{error}, after\n" + "\n".join(f"  {label}" for label in schedule)) from error
+        return schedule
 
     def check(self, before: State, after: State) -> None:
         """Raises `Violated`."""

@@ -15,8 +15,8 @@ from replicator.rules import RESERVED_PREFIX, Deletes, Foreign, Rule
 from tests.fakes import InMemoryDestination, InMemorySource, Stored
 from tests.proof.interleavings.calls import KEY, NAME, Answer, Call
 
-CONTENTS = {"put a": b"aa", "put b": b"bb"}
-"""Of one length, so that a mixture would have it, too."""
+CONTENTS = {"put a": b"a1", "put b": b"b2"}
+"""Of one length, so that a mixture would have it, too; no part is like another."""
 
 FOREIGN = b"theirs"
 
