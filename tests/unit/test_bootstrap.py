@@ -38,7 +38,7 @@ ROOT = Path(bootstrap.__file__).parents[2]
 REPLICATE = {"SOURCE_S3_BUCKETS": "source", "TARGET_GCS_BUCKET": "replica", "AUTH": "iam"}
 INGEST = {
     "FUNCTION_TARGET": "ingest",
-    "INGEST_SECRETS": "0123456789abcdef",
+    "INGEST_SECRETS": "secret-of-the-tests",
     "PUBSUB_TOPIC": "projects/p/topics/t",
     "PUBSUB_EMULATOR_HOST": "127.0.0.1:1",
 }
