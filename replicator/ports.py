@@ -153,6 +153,17 @@ class Publisher(Protocol):
         """Returns the message id once the message is durable. Raises `Transient(publish_failed)`, within 4 s."""
 
 
+class IdentityTokens(Protocol):
+    """Knows whose a token is."""
+
+    def verify(self, token: str) -> str:
+        """The verified e-mail address of the Google identity that the token proves.
+
+        Raises `Permanent(token_invalid, token_expired or caller_not_allowed)`, whose detail is the word for the check
+        that failed, and `Transient(certificates_unavailable)`.
+        """
+
+
 class KeyStore(Protocol):
     """Keeps the AWS keys that the source side signs with."""
 

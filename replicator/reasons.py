@@ -51,6 +51,10 @@ class Reason(StrEnum):
     ROUTE_UNKNOWN = "route_unknown", "There is nothing at this path."
     METHOD_NOT_ALLOWED = "method_not_allowed", "This path does not answer this method."
     INGEST_SECRET_WRONG = "ingest_secret_wrong", "The ingest secret is missing or wrong."
+    TOKEN_MISSING = "token_missing", "This door takes a Google identity token in `Authorization: Bearer`."
+    TOKEN_INVALID = "token_invalid", "The identity token did not pass a check."
+    TOKEN_EXPIRED = "token_expired", "The identity token has expired."
+    CALLER_NOT_ALLOWED = "caller_not_allowed", "The identity token is valid, but not of somebody who may come in."
 
     # Refused: repeating it cannot help until somebody changes something
     SOURCE_NOT_FOUND = "source_not_found", "The source object does not exist."
@@ -76,6 +80,10 @@ class Reason(StrEnum):
     DESTINATION_UNAVAILABLE = "destination_unavailable", "Cloud Storage did not answer, or asked to be called later."
     CHECKSUM_MISMATCH = "checksum_mismatch", "The bytes do not match their checksum; nothing became visible."
     CREDENTIALS_UNAVAILABLE = "credentials_unavailable", "No usable credentials could be read."
+    CERTIFICATES_UNAVAILABLE = (
+        "certificates_unavailable",
+        "Google's certificates, which check tokens, cannot be read.",
+    )
     CONTENTION = "contention", "The object kept changing on one of the two sides."
     OUT_OF_TIME = "out_of_time", "The attempt did not finish within its deadline."
     OVER_BUDGET = "over_budget", "Other copies held all the memory that copies may use."

@@ -20,6 +20,10 @@ from replicator.rules.fields import DestinationBucket, Role, Secret, SourceBucke
 Topic = Annotated[str, Field(pattern="^projects/[^/]+/topics/[^/]+$")]
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+EMAIL = "^[^@\\s]+@[^@\\s]+$"
+TRUSTED_URL = r"^(https://|http://(127\.0\.0\.1|localhost)(:\d+)?/)"
+"""What nobody on the way can change: an answer over TLS, or of this machine."""
+
 MIN_SECRET_LENGTH = 16
 MIN_MEMORY_BUDGET = 32 * 1024**2
 """Bytes with which every path still works, the largest part of the smallest plan included."""
@@ -48,6 +52,7 @@ class Auth(StrEnum):
     """Who keeps strangers out."""
 
     IAM = "iam"
+    OIDC = "oidc"
     NONE = "none"
 
 
@@ -62,6 +67,11 @@ class Metrics(StrEnum):
 def _also(name: str, *others: str) -> AliasChoices:
     """The variable's own name, and those that earlier systems of this kind gave it."""
     return AliasChoices(name, *others)
+
+
+def _listed(value: str) -> list[str]:
+    """The items of a list that is separated by commas."""
+    return [item.strip() for item in value.split(",") if item.strip()]
 
 
 def _decoded(key: SecretStr) -> str:
@@ -232,7 +242,7 @@ class EngineSettings(Settings):
     def _split(cls, value: str | tuple[str, ...]) -> Sequence[str]:
         if not isinstance(value, str):  # the default is validated, too
             return value
-        buckets = [bucket.strip() for bucket in value.split(",") if bucket.strip()]
+        buckets = _listed(value)
         if not buckets:
             raise ValueError("names no bucket")
         return buckets
@@ -275,7 +285,24 @@ class ReplicateSettings(ServerSettings, EngineSettings):
 
     k_service: str | None = Field(None, description="Set by Cloud Run; where it is, `AUTH` defaults to `iam`.")
     auth: Auth | None = Field(
-        None, description="Who checks callers. `iam`: Cloud Run. `none`: nobody, which takes a loopback `HOST`."
+        None,
+        description="Who checks callers. `iam`: Cloud Run. `oidc`: this service, by their "
+        "[Google identity tokens](docs/security.md#identity-tokens). `none`: nobody, which takes a loopback `HOST`.",
+    )
+    oidc_audiences: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="With `AUTH=oidc`, required: what `aud` of a token may be, separated by commas. Pub/Sub's is the "
+        "push endpoint's URL, unless its subscription says another.",
+    )
+    oidc_emails: Annotated[tuple[Annotated[str, Field(pattern=EMAIL)], ...], NoDecode] = Field(
+        (),
+        description="With `AUTH=oidc`, required: the e-mail addresses of the service accounts and people who may come "
+        "in, separated by commas.",
+    )
+    oidc_certificates_url: str = Field(
+        "https://www.googleapis.com/oauth2/v1/certs",
+        pattern=TRUSTED_URL,
+        description="With `AUTH=oidc`: where Google's certificates are, or a copy of them.",
     )
     pubsub_topic: Topic | None = Field(
         None,
@@ -283,10 +310,20 @@ class ReplicateSettings(ServerSettings, EngineSettings):
         "Unset, it is resumed when the event is delivered again, which uses up delivery attempts.",
     )
 
+    @field_validator("oidc_audiences", "oidc_emails", mode="before")
+    @classmethod
+    def _list(cls, value: str | tuple[str, ...]) -> Sequence[str]:
+        return _listed(value) if isinstance(value, str) else value  # the default is validated, too
+
     @model_validator(mode="after")
     def _never_open_by_accident(self) -> Self:
         if self.auth is None and self.k_service is None:
-            raise ValueError("AUTH: required outside Cloud Run: `iam` or `none`")
+            raise ValueError("AUTH: required outside Cloud Run: `iam`, `oidc` or `none`")
+        oidc = {"OIDC_AUDIENCES": self.oidc_audiences, "OIDC_EMAILS": self.oidc_emails}
+        if self.auth is Auth.OIDC and not all(oidc.values()):
+            raise ValueError(f"{', '.join(name for name in oidc if not oidc[name])}: required with AUTH=oidc")
+        if self.auth is not Auth.OIDC and any(oidc.values()):
+            raise ValueError(f"{', '.join(name for name in oidc if oidc[name])}: only with AUTH=oidc")
         if self.auth is Auth.NONE and self.host not in LOOPBACK:
             raise ValueError("AUTH: `none` takes a loopback HOST, such as 127.0.0.1")
         return self
@@ -303,7 +340,7 @@ class IngestSettings(ServerSettings):
     @field_validator("ingest_secrets", mode="before")
     @classmethod
     def _split(cls, value: str) -> list[str]:
-        secrets = [secret.strip() for secret in value.split(",") if secret.strip()]
+        secrets = _listed(value)
         if not secrets or min(map(len, secrets)) < MIN_SECRET_LENGTH:
             raise ValueError(f"each secret has at least {MIN_SECRET_LENGTH} characters")
         return secrets

@@ -1,14 +1,16 @@
-"""Google's metadata server and AWS's STS on loopback, as far as they prove who somebody is."""
+"""Google's servers and AWS's STS on loopback, as far as they prove who somebody is."""
 
 import base64
 import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
+
+from tests.google_keys import SigningKey
 
 ACCOUNT = "replicator@project.iam.gserviceaccount.com"
 
@@ -42,6 +44,7 @@ class IdentityServer:
 
     url: str = ""
     down: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
 
     @property
@@ -86,6 +89,18 @@ class TokenServer(IdentityServer):
         return json.loads(base64.urlsafe_b64decode(request.parameters["assertion"].split(".")[1] + "=="))
 
 
+class CertificateServer(IdentityServer):
+    """Google's certificates, of the keys there are. `headers` are those of its answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keys: list[SigningKey] = []
+        self.headers = {"Cache-Control": "public, max-age=3600, must-revalidate, no-transform"}
+
+    def answer(self, request: Asked) -> tuple[int, str | dict]:
+        return 200, {key.id: key.certificate for key in self.keys}
+
+
 class Sts(IdentityServer):
     """Gives keys for any token of `audience`: `ROLE1`, then `ROLE2`, …"""
 
@@ -123,8 +138,11 @@ def running(kind: type[IdentityServer]) -> Iterator[IdentityServer]:
             self.send_header("Content-Type", "text/plain" if isinstance(answer, str) else "application/json")
             self.send_header("Content-Length", str(len(data)))
             self.send_header("Metadata-Flavor", "Google")
+            for name, value in server.headers.items():
+                self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(data)
+            with suppress(OSError):  # whoever asked may have given up
+                self.wfile.write(data)
 
         do_POST = do_GET
 

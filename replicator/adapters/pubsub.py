@@ -12,8 +12,9 @@ from google.cloud.pubsub_v1.types import BatchSettings
 from replicator.errors import Transient
 from replicator.reasons import Reason
 
-TIMEOUT = 4
-"""Seconds until a publish must be confirmed: EventBridge gives up after 5."""
+TIMEOUT = 3
+"""Seconds until a publish must be confirmed: EventBridge gives up after 5, which has to do for the way there and back,
+and for a process that has just started."""
 
 
 def connect(credentials: Credentials | None = None) -> PublisherClient:

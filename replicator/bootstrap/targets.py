@@ -1,6 +1,7 @@
 """The doors of each target, the same for a whole process."""
 
 from replicator.bootstrap.engine import build_engine, build_publisher
+from replicator.bootstrap.guard import build_guard
 from replicator.bootstrap.telemetry import start_telemetry
 from replicator.once import once
 from replicator.settings import IngestSettings, ReplicateSettings
@@ -13,7 +14,8 @@ def _build_replicate_doors() -> ReplicateDoors:
     meters = start_telemetry(settings)
     topic = settings.pubsub_topic
     publisher = once(lambda: build_publisher(settings, topic)) if topic else None
-    return ReplicateDoors(once(lambda: build_engine(settings, settings.concurrency, meters)), publisher)
+    engine = once(lambda: build_engine(settings, settings.concurrency, meters))
+    return ReplicateDoors(engine, publisher, build_guard(settings))
 
 
 def _build_ingest_doors() -> IngestDoors:

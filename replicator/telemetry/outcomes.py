@@ -78,13 +78,17 @@ def log_published(message_id: str, attributes: Mapping[str, str]) -> None:
 CALLERS_OWN = frozenset(
     {
         Reason.REQUEST_MALFORMED,
+        Reason.TOKEN_MISSING,
+        Reason.TOKEN_INVALID,
+        Reason.TOKEN_EXPIRED,
+        Reason.CALLER_NOT_ALLOWED,
         Reason.BUCKET_NOT_IN_RULES,
         Reason.DESTINATION_NOT_FOUND,
         Reason.DESTINATION_FOREIGN,
         Reason.DESTINATION_MOVED,
     }
 )
-"""What the caller of a direct door is told, and nobody else has to mend."""
+"""What a caller is told, and nobody else has to mend."""
 
 
 def _say_failed(error: ReplicationError, about: Mapping[str, Any]) -> None:

@@ -27,6 +27,10 @@ OUTCOMES_THAT_ARE_PROBLEMS = {
 ERROR_STATUSES = {
     Reason.REQUEST_MALFORMED: 400,
     Reason.EVENT_MALFORMED: 400,
+    Reason.TOKEN_MISSING: 401,
+    Reason.TOKEN_INVALID: 401,
+    Reason.TOKEN_EXPIRED: 401,
+    Reason.CALLER_NOT_ALLOWED: 403,
     Reason.INGEST_SECRET_WRONG: 403,
     Reason.BUCKET_NOT_IN_RULES: 403,
     Reason.SOURCE_ACCESS_DENIED: 403,
@@ -53,6 +57,7 @@ ERROR_STATUSES = {
     Reason.DESTINATION_UNAVAILABLE: 503,
     Reason.CHECKSUM_MISMATCH: 503,
     Reason.CREDENTIALS_UNAVAILABLE: 503,
+    Reason.CERTIFICATES_UNAVAILABLE: 503,
     Reason.CONTENTION: 503,
     Reason.OUT_OF_TIME: 503,
     Reason.OVER_BUDGET: 503,
@@ -60,6 +65,13 @@ ERROR_STATUSES = {
     Reason.PUBLISH_FAILED: 503,
 }
 """Every reason an error may have; a test holds it complete. What may pass by itself is 503, but for the unexpected."""
+
+CHALLENGES = {
+    Reason.TOKEN_MISSING: "Bearer",
+    Reason.TOKEN_INVALID: 'Bearer error="invalid_token"',
+    Reason.TOKEN_EXPIRED: 'Bearer error="invalid_token"',
+}
+"""What `WWW-Authenticate` says with a 401 (https://www.rfc-editor.org/rfc/rfc6750#section-3)."""
 
 Document = Mapping[str, Any]
 
@@ -103,7 +115,10 @@ def error_status(error: ReplicationError) -> int:
 
 def error_answer(error: ReplicationError) -> Response:
     """For either door."""
-    return problem(error_status(error), error.reason, error.detail, progress_fields(error))
+    response = problem(error_status(error), error.reason, error.detail, progress_fields(error))
+    if error.reason in CHALLENGES:
+        response.headers["WWW-Authenticate"] = CHALLENGES[error.reason]
+    return response
 
 
 def problem(status: int, reason: Reason, detail: str = "", extra: Document | None = None) -> Response:

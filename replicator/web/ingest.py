@@ -59,9 +59,10 @@ class IngestDoors:
 
 
 def _attributes(document: object) -> dict[str, str]:
-    """For subscriptions to filter by; of the first change where there are several."""
+    """For subscriptions to filter by; of the first change where there are several, else the type that is ignored."""
     try:
-        change = next((notice for notice in parse_document(document) if isinstance(notice, Change)), None)
+        notices = parse_document(document)
     except Permanent:
-        change = None  # published all the same: it becomes a dead letter that somebody can look at
-    return message_attributes(change) if change else {}
+        return {}  # published all the same: it becomes a dead letter that somebody can look at
+    change = next((notice for notice in notices if isinstance(notice, Change)), None)
+    return message_attributes(change) if change else {"kind": notices[0].kind}

@@ -14,6 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from replicator.reasons import Reason
 from replicator.web.answers import (
+    CHALLENGES,
     ERROR_STATUSES,
     OUTCOMES_THAT_ARE_PROBLEMS,
     PROBLEM,
@@ -160,6 +161,14 @@ def _responses(operation: Operation) -> Document:
                 "description": "Seconds to wait.",
                 "required": True,
                 "schema": {"type": "integer", "const": RETRY_AFTER_SECONDS},
+            }
+        }
+    if HTTPStatus.UNAUTHORIZED in by_status:
+        by_status[HTTPStatus.UNAUTHORIZED]["headers"] = {
+            "WWW-Authenticate": {
+                "description": "What is wanted.",
+                "required": True,
+                "schema": {"type": "string", "enum": sorted(set(CHALLENGES.values()))},
             }
         }
     return {str(int(status)): response for status, response in sorted(by_status.items())}

@@ -8,6 +8,7 @@ from replicator.web import schemas
 from replicator.web.answers import ERROR_STATUSES, OUTCOMES_THAT_ARE_PROBLEMS, problem_document
 from replicator.web.assets import ASSETS
 from replicator.web.openapi import Answer, Operation, Service
+from replicator.web.openapi_auth import TOKEN_REASONS
 from replicator.web.openapi_bodies import BATCH_BODY, DIRECT_BODY, EVENT, EVENT_BODY, PUBLISHED, PUBLISHED_BODY
 from replicator.web.requests import MAX_GENERATION, SECRET_HEADER, BatchRequest, DirectRequest
 
@@ -16,6 +17,7 @@ BODY = UNFORESEEN | {Reason.BODY_TOO_LARGE}
 REPLICATION = frozenset(ERROR_STATUSES) - {
     *(Reason.REQUEST_MALFORMED, Reason.EVENT_MALFORMED, Reason.BODY_TOO_LARGE, Reason.BUCKET_NOT_IN_RULES),
     *(Reason.ROUTE_UNKNOWN, Reason.METHOD_NOT_ALLOWED, Reason.INGEST_SECRET_WRONG, Reason.PUBLISH_FAILED),
+    *TOKEN_REASONS,
     *(Reason.DESTINATION_NOT_FOUND, Reason.DESTINATION_FOREIGN, Reason.DESTINATION_MOVED, Reason.UNEXPECTED),
 }
 """What may prevent one object from being replicated."""

@@ -10,41 +10,51 @@ from replicator.ports import Publisher
 from replicator.reasons import Reason
 from replicator.telemetry import log_error
 from replicator.web.answers import direct_answer, json_answer
+from replicator.web.auth import Guard
 from replicator.web.batch import BatchDoor
 from replicator.web.calls import Calls
 from replicator.web.event import EventDoor
 from replicator.web.objects import ObjectDoors
+from replicator.web.openapi_auth import guarded
 from replicator.web.openapi_doors import REPLICATE
 from replicator.web.pages import docs, docs_asset, openapi
 from replicator.web.requests import read_body, read_direct, read_json
-from replicator.web.routing import Router
+from replicator.web.routing import Door, Handler, Router
 
 
 class ReplicateDoors:
-    """Turns requests into calls of the engine. Without a `publisher` nothing is handed over to fresh messages."""
+    """Turns requests into calls of the engine.
 
-    def __init__(self, engine: Callable[[], Engine], publisher: Callable[[], Publisher] | None = None) -> None:
+    Without a `publisher` nothing is handed over to fresh messages. Without a `guard` it is somebody else who checks
+    callers.
+    """
+
+    def __init__(
+        self,
+        engine: Callable[[], Engine],
+        publisher: Callable[[], Publisher] | None = None,
+        guard: Guard | None = None,
+    ) -> None:
         self._engine = engine
         self._calls = Calls(engine)
         self._events = EventDoor(self._calls, publisher)
         batch, objects = BatchDoor(self._calls), ObjectDoors(engine)
-        self._router = Router(
-            {
-                ("GET", "/"): self.root,
-                ("POST", "/"): self.event,
-                ("POST", "/v1/replicate"): self.replicate,
-                ("POST", "/v1/replicate:batch"): batch.replicate,
-                ("GET", "/v1/object"): objects.status,
-                ("DELETE", "/v1/object"): objects.delete,
-                ("GET", "/v1/object/<bucket>/<key:key>"): objects.status,
-                ("DELETE", "/v1/object/<bucket>/<key:key>"): objects.delete,
-                ("GET", "/health"): self.health,
-                ("GET", "/ready"): self.ready,
-                ("GET", "/openapi.json"): openapi(REPLICATE),
-                ("GET", "/docs"): docs,
-                ("GET", "/docs/<asset>"): docs_asset,
-            }
-        )
+        handlers: dict[Door, Handler] = {
+            ("GET", "/"): self.root,
+            ("POST", "/"): self.event,
+            ("POST", "/v1/replicate"): self.replicate,
+            ("POST", "/v1/replicate:batch"): batch.replicate,
+            ("GET", "/v1/object"): objects.status,
+            ("DELETE", "/v1/object"): objects.delete,
+            ("GET", "/v1/object/<bucket>/<key:key>"): objects.status,
+            ("DELETE", "/v1/object/<bucket>/<key:key>"): objects.delete,
+            ("GET", "/health"): self.health,
+            ("GET", "/ready"): self.ready,
+            ("GET", "/openapi.json"): openapi(guarded(REPLICATE) if guard else REPLICATE),
+            ("GET", "/docs"): docs,
+            ("GET", "/docs/<asset>"): docs_asset,
+        }
+        self._router = Router(guard.before(handlers) if guard else handlers)
 
     def __call__(self, request: Request) -> Response:
         return self._router(request)

@@ -12,6 +12,9 @@ from replicator.telemetry import describe_request, log_error, log_unexpected, re
 from replicator.web.answers import error_answer, problem
 from replicator.web.requests import discard_rest
 
+Door = tuple[str, str]
+"""Method and path."""
+
 Handler = Callable[..., Response]
 
 
@@ -28,7 +31,7 @@ class Router:
     What a path names in `<…>` is given to the handler by keyword; `<key:…>` takes the rest of the path.
     """
 
-    def __init__(self, handlers: Mapping[tuple[str, str], Handler]) -> None:
+    def __init__(self, handlers: Mapping[Door, Handler]) -> None:
         rules = [Rule(path, methods=[method], endpoint=(method, path)) for method, path in handlers]
         self._routes = Map(rules, strict_slashes=False, merge_slashes=False, converters={"key": _Key})
         self._handlers = handlers

@@ -24,7 +24,7 @@ from tests.unit.web.doors import KEY, Service
 MAIN = str(ROOT / "main.py")
 ENVIRONMENT = {
     "replicate": {"AUTH": "iam", "SOURCE_S3_BUCKETS": "source", "TARGET_GCS_BUCKET": "replica"},
-    "ingest": {"INGEST_SECRETS": "0123456789abcdef", "PUBSUB_TOPIC": "projects/p/topics/t"},
+    "ingest": {"INGEST_SECRETS": "secret-of-the-tests", "PUBSUB_TOPIC": "projects/p/topics/t"},
 }
 
 KEYS = [
@@ -88,7 +88,7 @@ def _front(target, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     front = Front(target)
     monkeypatch.setattr(bootstrap, "replicate_doors", lambda: front.service.doors)
-    monkeypatch.setattr(bootstrap, "ingest_doors", lambda: IngestDoors(lambda: None, ["0123456789abcdef"]))
+    monkeypatch.setattr(bootstrap, "ingest_doors", lambda: IngestDoors(lambda: None, ["secret-of-the-tests"]))
     return front
 
 
@@ -237,7 +237,7 @@ def test_a_body_without_an_end_is_refused_as_documented_and_not_held(
     monkeypatch, tmp_path, target, path, status, chunked
 ):
     front, flood = _front(target, monkeypatch, tmp_path), Flood()
-    environ = EnvironBuilder(method="POST", path=path, headers={SECRET_HEADER: "0123456789abcdef"}).get_environ()
+    environ = EnvironBuilder(method="POST", path=path, headers={SECRET_HEADER: "secret-of-the-tests"}).get_environ()
     length = {"wsgi.input_terminated": True} if chunked else {"CONTENT_LENGTH": str(10**12)}
     chunks, answered, headers = run_wsgi_app(front.app.wsgi_app, environ | length | {"wsgi.input": flood})
     assert (int(answered.split()[0]), headers["Content-Type"]) == (status, "application/problem+json")

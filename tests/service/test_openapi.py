@@ -20,7 +20,7 @@ from tests.servers import listening
 from tests.service.conftest import REPLICA, SOURCE, serving
 from tests.unit.web.doors import FakePublisher
 
-SECRET = "0123456789abcdef"
+SECRET = "secret-of-the-tests"
 EXISTING = "hello.txt"
 """As in the examples of the description, which are asked first."""
 

@@ -38,7 +38,7 @@ ROOT = Path(bootstrap.__file__).parents[2]
 REPLICATE = {"SOURCE_S3_BUCKETS": "source", "TARGET_GCS_BUCKET": "replica", "AUTH": "iam"}
 INGEST = {
     "FUNCTION_TARGET": "ingest",
-    "INGEST_SECRETS": "0123456789abcdef",
+    "INGEST_SECRETS": "secret-of-the-tests",
     "PUBSUB_TOPIC": "projects/p/topics/t",
     "PUBSUB_EMULATOR_HOST": "127.0.0.1:1",
 }
@@ -111,6 +111,33 @@ def test_the_configuration_may_be_in_a_file(tmp_path):
     (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in REPLICATE.items()))
     with patch.dict(os.environ):
         bootstrap.check_configuration()
+
+
+# --- Who checks callers -----------------------------------------------------------------------------------------------
+
+
+def doors_of(monkeypatch, **variables: str) -> Client:
+    """A target's doors as they are built for these variables, without an engine."""
+    environment(monkeypatch, REPLICATE | variables)
+    monkeypatch.setattr(targets, "build_engine", lambda *_: pytest.fail("built"))
+    return Client(Request.application(targets._build_replicate_doors()))
+
+
+OIDC = {"AUTH": "oidc", "OIDC_AUDIENCES": "a", "OIDC_EMAILS": "a@b.example"}
+
+
+def test_where_the_service_itself_checks_callers_nobody_comes_in_without_a_token(monkeypatch):
+    doors = doors_of(monkeypatch, **OIDC)
+    assert doors.post("/", json={}).status_code == 401
+    assert doors.get("/health").status_code == 200
+    assert "googleIdentity" in doors.get("/openapi.json").text
+
+
+@pytest.mark.parametrize("variables", [{"AUTH": "iam"}, {"AUTH": "none", "HOST": "127.0.0.1"}])
+def test_elsewhere_it_asks_for_none(monkeypatch, variables):
+    doors = doors_of(monkeypatch, **variables)
+    assert doors.post("/", json={}).status_code == 400
+    assert "googleIdentity" not in doors.get("/openapi.json").text
 
 
 # --- Rules ------------------------------------------------------------------------------------------------------------

@@ -83,6 +83,9 @@ def test_what_holds_where_nothing_is_set(monkeypatch):
         "foreign": Foreign.OVERWRITE,
         "k_service": None,
         "auth": Auth.IAM,
+        "oidc_audiences": (),
+        "oidc_emails": (),
+        "oidc_certificates_url": "https://www.googleapis.com/oauth2/v1/certs",
         "storage_emulator_host": None,
         "aws_region": None,
         "aws_credentials_secret": None,
@@ -430,12 +433,58 @@ def test_there_is_one_google_identity(monkeypatch, target):
 
 
 def test_outside_cloud_run_who_checks_callers_must_be_said(monkeypatch):
-    with pytest.raises(ConfigurationError, match=r"^AUTH: required outside Cloud Run: `iam` or `none`$"):
+    with pytest.raises(ConfigurationError, match=r"^AUTH: required outside Cloud Run: `iam`, `oidc` or `none`$"):
         replicate(monkeypatch, AUTH="")
 
 
 def test_on_cloud_run_it_is_cloud_run(monkeypatch):
     assert replicate(monkeypatch, AUTH="", K_SERVICE="replicator").auth in (None, Auth.IAM)
+
+
+OIDC = {"AUTH": "oidc", "OIDC_AUDIENCES": "https://a.example/", "OIDC_EMAILS": "a@b.example"}
+
+
+def test_the_service_itself_checks_callers_for_audiences_and_by_addresses(monkeypatch):
+    settings = replicate(monkeypatch, **OIDC | {"OIDC_AUDIENCES": " a, b ,", "OIDC_EMAILS": "a@b.example,c@d.example"})
+    assert settings.auth is Auth.OIDC
+    assert (settings.oidc_audiences, settings.oidc_emails) == (("a", "b"), ("a@b.example", "c@d.example"))
+
+
+@pytest.mark.parametrize("variable", ["OIDC_AUDIENCES", "OIDC_EMAILS"])
+@pytest.mark.parametrize("value", ["", " , "])
+@pytest.mark.parametrize("service", ["", "replicator"])
+def test_it_checks_callers_with_both_or_does_not_start(monkeypatch, variable, value, service):
+    with pytest.raises(ConfigurationError, match=f"^{variable}: required with AUTH=oidc$"):
+        replicate(monkeypatch, **OIDC | {variable: value, "K_SERVICE": service})
+
+
+@pytest.mark.parametrize(
+    "others", [{"AUTH": "iam"}, {"AUTH": "none", "HOST": "127.0.0.1"}, {"AUTH": "", "K_SERVICE": "r"}]
+)
+def test_whoever_names_callers_means_them_to_be_checked(monkeypatch, others):
+    with pytest.raises(ConfigurationError, match=r"^OIDC_AUDIENCES, OIDC_EMAILS: only with AUTH=oidc$"):
+        replicate(monkeypatch, **OIDC | others)
+
+
+@pytest.mark.parametrize("value", ["allUsers", "*", "a@b@c", "@b.example", "a b@c.example", f"a@b.example,{VALUE}"])
+def test_who_may_come_in_is_named_by_an_address(monkeypatch, value):
+    with pytest.raises(ConfigurationError, match=r"^OIDC_EMAILS: ") as wrong:
+        replicate(monkeypatch, **OIDC | {"OIDC_EMAILS": value})
+    assert VALUE not in str(wrong.value)
+
+
+@pytest.mark.parametrize("url", ["https://mirror.example/certs", "http://127.0.0.1:1/certs", "http://localhost/"])
+def test_certificates_come_over_tls_or_from_this_machine(monkeypatch, url):
+    assert replicate(monkeypatch, **OIDC | {"OIDC_CERTIFICATES_URL": url}).oidc_certificates_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://mirror.example/", "http://127.0.0.1.example/", "http://localhost@example/", "file:///certs", "certs"],
+)
+def test_certificates_come_from_nowhere_else(monkeypatch, url):
+    with pytest.raises(ConfigurationError, match=r"^OIDC_CERTIFICATES_URL: "):
+        replicate(monkeypatch, **OIDC | {"OIDC_CERTIFICATES_URL": url})
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])

@@ -45,7 +45,7 @@ def test_the_fields_are_those_of_the_lines(lines):
         for project in ("a-project", None):
             lines.configure("INFO", project)
             with telemetry.request_scope(traceparent, None):
-                telemetry.describe_request(door="POST /", message_id="4711", delivery_attempt=1)
+                telemetry.describe_request(door="POST /", caller="a@b.example", message_id="4711", delivery_attempt=1)
                 say_everything()
     assert {cells[0].strip("`") for cells in rows("fields")} == {name for line in lines() for name in line}
 
@@ -54,7 +54,7 @@ def test_the_doors_describe_a_request_by_nothing_else():
     source = "".join(file.read_text() for file in (ROOT / "replicator/web").glob("*.py"))
     calls = re.findall(r"describe_request\((.*)\)\n", source)
     described = {name for call in calls for name in re.findall(r"(\w+)=", call)}
-    assert described == {"door", "message_id", "delivery_attempt", "destination"}
+    assert described == {"door", "caller", "message_id", "delivery_attempt", "destination"}
 
 
 def test_the_reasons_for_a_path_are_those_that_answers_may_hold():

@@ -36,7 +36,7 @@ LINE = {
 }
 CONFIGURED = {
     "replicate": {"SOURCE_S3_BUCKETS": "source", "TARGET_GCS_BUCKET": "replica", "AUTH": "iam"},
-    "ingest": {"INGEST_SECRETS": "0123456789abcdef", "PUBSUB_TOPIC": "projects/p/topics/t"},
+    "ingest": {"INGEST_SECRETS": "secret-of-the-tests", "PUBSUB_TOPIC": "projects/p/topics/t"},
 }
 
 

@@ -39,6 +39,10 @@ OUTCOMES = [
 PERMANENT = {
     Reason.REQUEST_MALFORMED: 400,
     Reason.EVENT_MALFORMED: 400,
+    Reason.TOKEN_MISSING: 401,
+    Reason.TOKEN_INVALID: 401,
+    Reason.TOKEN_EXPIRED: 401,
+    Reason.CALLER_NOT_ALLOWED: 403,
     Reason.INGEST_SECRET_WRONG: 403,
     Reason.BUCKET_NOT_IN_RULES: 403,
     Reason.SOURCE_ACCESS_DENIED: 403,
@@ -66,6 +70,7 @@ TRANSIENT = {
     Reason.DESTINATION_UNAVAILABLE: 503,
     Reason.CHECKSUM_MISMATCH: 503,
     Reason.CREDENTIALS_UNAVAILABLE: 503,
+    Reason.CERTIFICATES_UNAVAILABLE: 503,
     Reason.CONTENTION: 503,
     Reason.OUT_OF_TIME: 503,
     Reason.OVER_BUDGET: 503,
@@ -134,6 +139,13 @@ def test_the_table_covers_every_reason():
     outcomes = {reason for _, reason, _ in OUTCOMES}
     events_only = {Reason.EVENT_TYPE_IGNORED, Reason.TEST_EVENT}
     assert set(Reason) == outcomes | events_only | set(PERMANENT) | set(TRANSIENT)
+
+
+@pytest.mark.parametrize(("error", "status"), ERRORS, ids=str)
+def test_only_a_401_says_what_is_wanted_and_whether_it_was_there(error, status):
+    """RFC 6750, section 3."""
+    wanted = {Reason.TOKEN_MISSING: "Bearer"}.get(error.reason, 'Bearer error="invalid_token"')
+    assert error_answer(error).headers.get("WWW-Authenticate") == (wanted if status == 401 else None)
 
 
 @pytest.mark.parametrize(("error", "status"), ERRORS, ids=str)

@@ -137,18 +137,28 @@ def test_an_event_without_an_id_has_an_empty_one(service):
 @pytest.mark.parametrize(
     "event",
     [
-        {"detail-type": "Object ACL Updated", "source": "aws.s3"},
         {"detail-type": "Object Created", "source": "aws.s3"},
-        {"Event": "s3:TestEvent"},
         {"something": "else"},
         [],
         17,
         None,
     ],
 )
-def test_what_is_no_change_is_published_all_the_same_for_somebody_to_look_at(service, event):
+def test_what_is_no_event_is_published_all_the_same_for_somebody_to_look_at(service, event):
     assert service.post(event).status_code == 204
     assert service.publisher.published == [(json.dumps(event).encode(), {})]
+
+
+@pytest.mark.parametrize(
+    ("event", "kind"),
+    [
+        ({"detail-type": "Object ACL Updated", "source": "aws.s3"}, "Object ACL Updated"),
+        ({"Event": "s3:TestEvent"}, "s3:TestEvent"),
+    ],
+)
+def test_what_asks_for_nothing_can_be_filtered_by_its_type(service, event, kind):
+    assert service.post(event).status_code == 204
+    assert service.publisher.published == [(json.dumps(event).encode(), {"kind": kind})]
 
 
 def test_an_acknowledgement_has_no_body_and_one_line(service, caplog):

@@ -19,9 +19,11 @@ from replicator.events import looks_like_event
 from replicator.model import SourceKey
 from replicator.reasons import Reason
 from replicator.rules import Rule
-from replicator.web.answers import ERROR_STATUSES, RETRY_AFTER_SECONDS
+from replicator.web.answers import CHALLENGES, ERROR_STATUSES, RETRY_AFTER_SECONDS
+from replicator.web.auth import OPEN
 from replicator.web.ingest import IngestDoors
 from replicator.web.openapi import describe
+from replicator.web.openapi_auth import TOKEN_REASONS, guarded
 from replicator.web.openapi_doors import INGEST, REPLICATE
 from replicator.web.replicate import ReplicateDoors
 from replicator.web.requests import MAX_BODY_BYTES, SECRET_HEADER, read_batch, read_direct
@@ -331,13 +333,33 @@ def test_a_reason_is_documented_at_its_status_wherever_objects_are_replicated(re
     """Whatever the engine may raise, for the caller's door: the others are subsets of it."""
     responses = DESCRIPTIONS["replicate"]["paths"]["/v1/replicate"]["post"]["responses"]
     about_this_door_or_none = {
-        *(Reason.ROUTE_UNKNOWN, Reason.METHOD_NOT_ALLOWED, Reason.INGEST_SECRET_WRONG),
+        *(Reason.ROUTE_UNKNOWN, Reason.METHOD_NOT_ALLOWED, Reason.INGEST_SECRET_WRONG, *TOKEN_REASONS),
         *(Reason.DESTINATION_NOT_FOUND, Reason.DESTINATION_FOREIGN, Reason.DESTINATION_MOVED),
     }
     documented = [
         status for status, response in responses.items() if f"`{reason}`" in response["description"] and status > "299"
     ]
     assert documented == ([] if reason in about_this_door_or_none else [str(ERROR_STATUSES[reason])])
+
+
+def test_behind_the_guard_every_door_but_the_open_ones_is_described_as_taking_a_token():
+    described = describe(guarded(REPLICATE))
+    assert list(OpenAPIV31SpecValidator(described).iter_errors()) == []
+    assert described["components"]["securitySchemes"]["googleIdentity"]["scheme"] == "bearer"
+    for (method, path), operation in guarded(REPLICATE).operations.items():
+        if (method, path) in OPEN:
+            assert operation == REPLICATE.operations[method, path]
+        else:
+            assert operation.security == "googleIdentity"
+            assert operation.errors >= TOKEN_REASONS
+    responses = described["paths"]["/"]["post"]["responses"]
+    assert responses["401"]["headers"]["WWW-Authenticate"]["schema"]["enum"] == sorted(set(CHALLENGES.values()))
+    assert set(REPLICATE.operations) >= OPEN
+
+
+def test_without_the_guard_no_door_of_the_target_replicate_is_described_as_taking_anything():
+    assert "securitySchemes" not in DESCRIPTIONS["replicate"]["components"]
+    assert not any("security" in operation for _, _, operation in operations("replicate"))
 
 
 def test_what_is_raised_as_transient_is_503_or_unexpected_and_nothing_else_is():
