@@ -2,7 +2,7 @@
 
 import functions_framework
 from flask import Request, current_app, request
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from replicator import bootstrap
@@ -22,11 +22,12 @@ def ingest(request: Request) -> Response:
     return bootstrap.ingest_doors()(request)
 
 
-def unrouted(_error: NotFound) -> Response:
-    """The few paths that the framework does not pass on: those with a line feed, and a browser's own questions."""
+def unrouted(_error: HTTPException) -> Response:
+    """What the framework does not pass on: paths with a line feed, a browser's own questions, and who asks for a
+    WebSocket."""
     doors = bootstrap.ingest_doors if current_app.name == "ingest" else bootstrap.replicate_doors
     return doors()(request)
 
 
 if current_app:  # the framework runs this module in its application's context
-    current_app.register_error_handler(NotFound, unrouted)
+    current_app.register_error_handler(HTTPException, unrouted)

@@ -6,6 +6,7 @@ functions-framework's own server has a graceful timeout of 30 s and four threads
 
 from replicator.bootstrap import check_configuration
 from replicator.settings import ServerSettings
+from replicator.web.worker import Worker
 
 # Here, in the master: gunicorn would start a worker that exits again and again.
 check_configuration()
@@ -14,9 +15,10 @@ _settings = ServerSettings.load()
 bind = f"{_settings.host}:{_settings.port}"
 workers = 1  # an instance has one budget and one set of clients; Cloud Run scales by instances
 threads = _settings.concurrency + 4  # a health check must not wait behind a full house
-worker_class = "gthread"
+worker_class = Worker
 timeout = 0  # Cloud Run has the request timeout, and we the deadline
 graceful_timeout = 8
+forwarder_headers = ""  # nobody in front of us says by a header which path was meant
 keepalive = 620  # longer than the load balancer's 600 s, so that it is never we who close first
 control_socket_disable = True  # nobody manages it from inside the container
 errorlog = "-"

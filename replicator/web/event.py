@@ -21,6 +21,10 @@ that fails at its very end would be copied for ever: each fresh message begins t
 FAILED_DELIVERIES = "failed_deliveries"
 """The attribute of a message that says how often the delivery of its predecessors failed."""
 
+MAX_DELIVERY_ATTEMPT = 2**31 - 1
+"""Pub/Sub counts in 32 bits (https://cloud.google.com/pubsub/docs/reference/rest/v1/ReceivedMessage). As a float a
+number of 300 digits is an integer, too."""
+
 SHORT_OF_TIME = frozenset({Reason.UNFINISHED, Reason.OUT_OF_TIME})
 """What a request with more time might have come to the end of."""
 
@@ -132,4 +136,6 @@ def _message_id(document: object) -> str | None:
 def _delivery_attempt(document: object) -> int | None:
     """How often Pub/Sub has delivered this message, where it says so. `decode_json` reads every number as a float."""
     attempt = _delivery(document).get("deliveryAttempt")
-    return int(attempt) if isinstance(attempt, float) and attempt.is_integer() else None
+    if not isinstance(attempt, float) or not 1 <= attempt <= MAX_DELIVERY_ATTEMPT:
+        return None
+    return int(attempt) if attempt.is_integer() else None

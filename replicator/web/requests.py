@@ -220,6 +220,9 @@ def read_json(body: bytes) -> object:
 
 
 def _validated(model: type[Model], document: object) -> Model:
+    if isinstance(document, dict) and len(document) > len(FIELDS):
+        # Not one by one: pydantic would make an error of each, a hundred times the body's size.
+        raise _malformed("another field: Extra inputs are not permitted")
     try:
         return model.model_validate(document)
     except ValidationError as error:

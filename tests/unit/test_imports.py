@@ -94,6 +94,7 @@ RESERVED = {
     "werkzeug": ("replicator.web", "main", "replicator.dev"),
     "flask": ("replicator.web", "main", "replicator.dev"),
     "functions_framework": ("main", "replicator.dev"),
+    "gunicorn": ("replicator.web.worker",),
     "click": ("replicator.cli",),
     "yaml": ("replicator.rules.syntax",),
     "dotenv": ("replicator.settings", "replicator.dev"),

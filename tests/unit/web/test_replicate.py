@@ -333,6 +333,7 @@ MALFORMED = [
     {"bucket": "source", "key": "k", "dest_bucket": "replica"},
     {"bucket": "source", "key": "k", "dry_run": "true"},
     {"bucket": "source", "key": "k", SECRET: SECRET},
+    {"bucket": "source", "key": "k", **dict.fromkeys(map(str, range(1000)))},
 ]
 
 
@@ -463,7 +464,10 @@ def test_a_message_with_one_malformed_event_changes_nothing(service):
     assert service.destination.objects == {}
 
 
-@pytest.mark.parametrize(("attempt", "logged"), [(3, 3), (None, None), ("3", None), (1.5, None), (1e999, None)])
+@pytest.mark.parametrize(
+    ("attempt", "logged"),
+    [(3, 3), (None, None), ("3", None), (1.5, None), (1e999, None), (1e300, None), (0, None), (-1, None)],
+)
 def test_the_line_tells_how_often_the_message_was_delivered(service, caplog, attempt, logged):
     caplog.set_level(logging.INFO, "replicator")
     service.post("/", pushed(eventbridge(), deliveryAttempt=attempt))
