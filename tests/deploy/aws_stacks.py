@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -23,7 +24,7 @@ ACCOUNT, REGION = "123456789012", "eu-west-1"
 BUCKET, INGEST = "source-bucket", "https://replicator-ingest-abc-ew.a.run.app"
 SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:replicator-ingest-AbCdEf"
 VERSION = "a1b2c3d4-5678-90ab-cdef-111122223333"
-EXTENSION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:AWS-Parameters-and-Secrets-Lambda-Extension-Arm64:12"
+EXTENSION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:AWS-Parameters-and-Secrets-Lambda-Extension-Arm64:1"
 
 REQUIRED = {
     REPLICATOR: {
@@ -106,6 +107,13 @@ def made(template: Path, parameters: Mapping[str, str] | None = None, name: str 
         yield stack
 
 
+@cache
+def resolved(template: Path, **parameters: str) -> Stack:
+    """The stack after its end: what it was made of is still known, and made only once."""
+    with made(template, parameters) as stack:
+        return stack
+
+
 def statements(document: Mapping[str, Any] | str) -> list[dict[str, Any]]:
     """The statements of a policy, each with lists of actions and resources."""
     policy = json.loads(document) if isinstance(document, str) else document
@@ -141,9 +149,8 @@ def _packaged(template: Path) -> str:
 
 def _put_extension() -> None:
     """The layer, which moto's Lambda looks up."""
-    name = EXTENSION.split(":")[-2]
-    for _ in range(int(EXTENSION.split(":")[-1])):
-        boto3.client("lambda").publish_layer_version(LayerName=name, Content={"ZipFile": b"any"})
+    layer = EXTENSION.split(":")[-2]
+    boto3.client("lambda").publish_layer_version(LayerName=layer, Content={"ZipFile": b"any"})
 
 
 def stand_in_arn(kind: str, logical_id: str) -> str:
@@ -159,7 +166,7 @@ def _stand_in(kind: str) -> type:
             self.physical_resource_id = logical_id
 
         @classmethod
-        def create_from_cloudformation_json(cls, *_: Any, LogicalId: str, **__: Any) -> "StandIn":  # noqa: N803
+        def create_from_cloudformation_json(cls, *_: Any, LogicalId: str, **__: Any) -> "StandIn":
             return cls(LogicalId)
 
         @staticmethod
