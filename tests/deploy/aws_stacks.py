@@ -93,7 +93,6 @@ def made(template: Path, parameters: Mapping[str, str] | None = None, name: str 
     generate = parsing.parse_resource_and_generate_name
     values = REQUIRED[template] | dict(parameters or {})
     with cloudformation(), patch.object(parsing, "parse_resource_and_generate_name", record):
-        _put_extension()
         client = boto3.client("cloudformation")
         client.create_stack(
             StackName=name,
@@ -138,19 +137,19 @@ def _without_no_value(resolved: Any) -> Any:
 
 def _packaged(template: Path) -> str:
     """As `aws cloudformation package` leaves it: the function's folder in a bucket, and its address in the template."""
+    text = template.read_text()
+    if "Code: lambda\n" not in text:
+        return text
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as code:
         code.write(AWS / "lambda" / "forwarder.py", "forwarder.py")
     client = boto3.client("s3")
     client.create_bucket(Bucket="packages", CreateBucketConfiguration={"LocationConstraint": REGION})
     client.put_object(Bucket="packages", Key="forwarder", Body=archive.getvalue())
-    return template.read_text().replace("Code: lambda\n", "Code: {S3Bucket: packages, S3Key: forwarder}\n")
-
-
-def _put_extension() -> None:
-    """The layer, which moto's Lambda looks up."""
+    # moto's Lambda looks the layer up, and Amazon's are not in it.
     layer = EXTENSION.split(":")[-2]
     boto3.client("lambda").publish_layer_version(LayerName=layer, Content={"ZipFile": b"any"})
+    return text.replace("Code: lambda\n", "Code: {S3Bucket: packages, S3Key: forwarder}\n")
 
 
 def stand_in_arn(kind: str, logical_id: str) -> str:
