@@ -159,7 +159,7 @@ SENDERS = 8
 
 
 def test_with_a_slow_publish_nearly_all_events_are_durable_within_a_second(service, topic, proof):
-    count, delays = 4000 if proof.long else 160, random.Random(5)
+    count, delays = 2000 if proof.long else 160, random.Random(5)
 
     def timed(number: int) -> float:
         began = time.perf_counter()
