@@ -103,9 +103,9 @@ def test_the_table_of_features_names_every_test_of_features_and_no_other():
 
 def test_the_lifecycle_rule_deletes_temporary_objects_and_nothing_else():
     """And it is part of the commands that deploy, whose service may see the bucket's properties."""
-    (rule,) = json.loads((ROOT / "deploy/lifecycle.json").read_text())["rule"]
+    (rule,) = json.loads((ROOT / "deploy/gcp/lifecycle.json").read_text())["rule"]
     assert rule["action"] == {"type": "Delete"}
     assert rule["condition"] == {"age": 7, "matchesPrefix": [RESERVED_PREFIX]}
     commands = (ROOT / "deploy/README.md").read_text()
-    assert "--lifecycle-file deploy/lifecycle.json" in commands
+    assert "--lifecycle-file deploy/gcp/lifecycle.json" in commands
     assert "roles/storage.legacyBucketReader" in commands

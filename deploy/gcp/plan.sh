@@ -1,0 +1,80 @@
+# What deploy.sh and destroy.sh have in common: reading the configuration, and words for parts of a plan.
+# A plan is a script of plain gcloud commands. It is made as text and then run, so what --dry-run prints is what is run.
+# shellcheck shell=bash
+
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+ROOT=$(cd "$HERE/../.." && pwd)
+
+complain() {
+    echo "$1" >&2
+    exit 2
+}
+
+# What stands in commands is held to characters that a shell leaves alone. Other values stand in rendered files only.
+PLAIN='^[A-Za-z0-9._/:@,\ -]*$'
+IN_COMMANDS="PROJECT REGION DESTINATION_BUCKETS READABLE_SECRETS SECRET_LOCATIONS NOTIFICATION_CHANNELS IMAGE"
+NUMBERS="CONCURRENCY TIMEOUT_SECONDS DEADLINE_SECONDS MIN_INSTANCES MAX_INSTANCES MAX_DELIVERY_ATTEMPTS
+    INGEST_CONCURRENCY INGEST_MAX_INSTANCES ROTATION_DAYS PROMISED_LAG_SECONDS"
+
+# Reads a configuration into the environment, for render.py, and ends the script if it cannot be right.
+read_config() {
+    local name known
+    [[ -r $1 ]] || complain "$1: cannot be read; copy $HERE/config.example.env and fill it in"
+    known=$(sed -n 's/^\([A-Z0-9_]*\)=.*/\1/p' "$HERE/config.example.env")
+    for name in $known; do unset "$name"; done
+    set -a
+    # shellcheck source=config.example.env
+    source "$1"
+    set +a
+    for name in $known; do
+        [[ -n ${!name+set} ]] || complain "$name: is not in $1; config.example.env says what it is for"
+    done
+    for name in PROJECT REGION DESTINATION_BUCKETS; do
+        [[ -n ${!name} ]] || complain "$name: is empty"
+    done
+    for name in $IN_COMMANDS; do
+        [[ ${!name} =~ $PLAIN ]] || complain "$name: has characters that no such name has"
+    done
+    for name in $NUMBERS; do
+        [[ ${!name} =~ ^[0-9]+$ ]] || complain "$name: is not a number"
+    done
+    [[ $BEARABLE_ERROR_RATIO =~ ^(0|1)(\.[0-9]+)?$ ]] || complain "BEARABLE_ERROR_RATIO: is not a share, such as 0.05"
+    [[ $METRICS =~ ^(none|cloud_monitoring)$ ]] || complain "METRICS: is neither none nor cloud_monitoring"
+    [[ $TIMEOUT_SECONDS -le 600 ]] || complain "TIMEOUT_SECONDS: Pub/Sub waits 600 s at most"
+    [[ $((DEADLINE_SECONDS + 120)) -le $TIMEOUT_SECONDS ]] ||
+        complain "DEADLINE_SECONDS: has to be two minutes less than TIMEOUT_SECONDS"
+    [[ $MAX_DELIVERY_ATTEMPTS -gt 5 && $MAX_DELIVERY_ATTEMPTS -le 100 ]] ||
+        complain "MAX_DELIVERY_ATTEMPTS: more than 5 (config.example.env says why), 100 at most"
+    [[ $REPLICATION_RULES || ($SOURCE_S3_BUCKETS && $TARGET_GCS_BUCKET) ]] ||
+        complain "REPLICATION_RULES, or SOURCE_S3_BUCKETS and TARGET_GCS_BUCKET: say what is replicated"
+}
+
+# The e-mail address of the service account with this name.
+account() { echo "$1@$PROJECT.iam.gserviceaccount.com"; }
+
+# Standard input as one word of a command.
+literal() {
+    local text
+    text=$(sed "s/'/'\\\\''/g")
+    printf "'%s'" "$text"
+}
+
+# Prints a plan, or runs it and shows each command as it starts.
+follow() {
+    if [[ $DRY_RUN ]]; then
+        printf '%s\n' "$1"
+    else
+        bash -v -c "$1"
+    fi
+}
+
+# How each plan begins.
+beginning() {
+    cat <<PLAN
+#!/usr/bin/env bash
+set -euo pipefail
+cd $(printf '%q' "$ROOT")
+export CLOUDSDK_CORE_PROJECT=$PROJECT CLOUDSDK_CORE_DISABLE_PROMPTS=1
+there() { "\$@" >/dev/null 2>&1; }
+PLAN
+}
