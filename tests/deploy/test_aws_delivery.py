@@ -5,7 +5,8 @@ import pytest
 
 from replicator.web.ingest import IngestDoors
 from replicator.web.requests import SECRET_HEADER
-from tests.deploy.aws_stacks import INGEST, REPLICATOR, SECRET, VERSION, Stack, made, resolved, stand_in_arn, statements
+from tests.deploy.aws_cloudformation import stand_in_arn
+from tests.deploy.aws_stacks import INGEST, REPLICATOR, SECRET, VERSION, Stack, made, resolved, statements
 
 DESTINATION = stand_in_arn("AWS::Events::ApiDestination", "ApiDestination")
 

@@ -3,7 +3,8 @@
 import boto3
 import pytest
 
-from tests.deploy.aws_stacks import ACCOUNT, BUCKET, INGEST, OTHER_WAYS, SECRET, Stack, made, resolved, statements
+from tests.deploy.aws_cloudformation import ACCOUNT
+from tests.deploy.aws_stacks import BUCKET, INGEST, OTHER_WAYS, SECRET, Stack, made, resolved, statements
 
 FROM_THE_BUCKET = {
     "StringEquals": {"aws:SourceAccount": ACCOUNT},

@@ -18,7 +18,8 @@ from replicator.adapters.sts import SESSION_SECONDS
 from replicator.errors import Permanent
 from replicator.model import SourceKey
 from replicator.settings import EngineSettings
-from tests.deploy.aws_stacks import ACCOUNT, BUCKET, REGION, REPLICATOR, Stack, made, resolved, statements
+from tests.deploy.aws_cloudformation import ACCOUNT, REGION
+from tests.deploy.aws_stacks import BUCKET, REPLICATOR, Stack, made, resolved, statements
 from tests.identity_servers import identity_token
 
 ROOT = Path(__file__).parents[2]
