@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from replicator.errors import Transient
@@ -58,9 +58,23 @@ UNREADABLE = (AttributeError, KeyError, TypeError, ValueError, RecursionError)
 """What reading something else than expected raises."""
 
 
+LATEST = datetime.max.replace(tzinfo=UTC)
+
+
+def _custom_time(text: str | None) -> datetime | None:
+    """One that cannot be read, as somebody else may have set it, counts as the latest that there is: it cannot be moved
+    back, and the object is written anew where that is wanted."""
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return LATEST
+    return time if time.tzinfo else LATEST
+
+
 def destination_object(name: DestinationName, resource: Mapping[str, Any]) -> DestinationObject:
     metadata = resource.get("metadata") or {}
-    custom_time = resource.get("customTime")
     md5 = resource.get("md5Hash")
     return DestinationObject(
         name=name,
@@ -70,6 +84,6 @@ def destination_object(name: DestinationName, resource: Mapping[str, Any]) -> De
         crc32c=base64.b64decode(resource["crc32c"]),
         md5=base64.b64decode(md5) if md5 else None,
         receipt=decode(metadata),
-        custom_time=datetime.fromisoformat(custom_time) if custom_time else None,
+        custom_time=_custom_time(resource.get("customTime")),
         metadata=metadata,
     )

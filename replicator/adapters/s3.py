@@ -21,6 +21,7 @@ from replicator.adapters.s3_errors import (
     translated,
 )
 from replicator.adapters.s3_object import (
+    UNREADABLE,
     Headers,
     headers_of,
     is_pinned,
@@ -192,9 +193,13 @@ class S3Source:
     def _state(self, key: SourceKey, headers: Headers) -> SourceObject:
         """Asks for the tags where there are any. S3 tells their number only to those who may read them
         (https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html), so without it a filter has to ask."""
-        source = source_object(key, headers)
+        try:
+            source = source_object(key, headers)
+            tagged = tag_count(headers) > 0
+        except UNREADABLE:
+            raise Transient(Reason.SOURCE_UNAVAILABLE, "the answer describes no object") from None
         required = key.bucket in self._tag_filtered
-        if not tag_count(headers) and not required:
+        if not tagged and not required:
             return source
         try:
             answer = self._call(

@@ -12,6 +12,9 @@ from replicator.model import Checksum, ContentHeaders, NotHeld, SourceKey, Sourc
 
 Headers = Mapping[str, str]
 
+UNREADABLE = (KeyError, ValueError, OverflowError)
+"""What reading something else than S3's answer raises."""
+
 COMPUTABLE_CHECKSUMS = ("CRC64NVME", "CRC32C", "CRC32", "SHA256", "SHA1")
 ARCHIVE_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 METADATA_PREFIX = "x-amz-meta-"
@@ -64,11 +67,14 @@ def parts_count(source: SourceObject) -> int:
 
 def is_pinned(headers: Headers, source: SourceObject) -> bool:
     """IfMatch alone lets a change of metadata through: it keeps the ETag."""
-    return (
-        _etag(headers) == source.etag
-        and _last_modified(headers) == source.last_modified
-        and _version_id(headers) == source.version_id
-    )
+    try:
+        return (
+            _etag(headers) == source.etag
+            and _last_modified(headers) == source.last_modified
+            and _version_id(headers) == source.version_id
+        )
+    except UNREADABLE:
+        return False
 
 
 def headers_of(response: Mapping[str, Any]) -> Headers:
@@ -99,7 +105,9 @@ def _etag(headers: Headers) -> str:
 
 
 def _last_modified(headers: Headers) -> datetime:
-    return parsedate_to_datetime(headers["last-modified"]).astimezone(UTC)
+    time = parsedate_to_datetime(headers["last-modified"])
+    # Without a zone it is in GMT all the same (RFC 9110), and never in ours.
+    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _version_id(headers: Headers) -> str | None:
