@@ -17,7 +17,7 @@ from replicator.deadline import Deadline
 from replicator.errors import DestinationMoved, SourceMoved, Transient, Unfinished
 from replicator.model import DestinationObject
 from replicator.reasons import Reason
-from replicator.receipt import holds
+from replicator.receipt import holds_bytes_of
 from replicator.transfer.checksums import PartsDigest
 from replicator.transfer.job import Job
 from replicator.transfer.memory import Loan, Memory
@@ -45,7 +45,7 @@ def copy_parts(job: Job, memory: Memory, workers: Executor) -> DestinationObject
     """Raises what the two sides raise, `Transient` when the bytes do not match, and `Unfinished` when time was up.
 
     What is copied stays for the next attempt. What nobody can use any more is swept away: when the destination holds
-    this state of the source, whoever wrote it, when S3 has another, and after a mismatch, since nobody can tell which
+    the same bytes, whoever copied them, when S3 has another, and after a mismatch, since nobody can tell which
     part is wrong.
     """
     tree, digest = tree_for(job.source, job.name, job.plan), PartsDigest(job.plan.check)
@@ -73,11 +73,11 @@ def copy_parts(job: Job, memory: Memory, workers: Executor) -> DestinationObject
 
 def _is_wanted(job: Job) -> bool:
     """Whether parts are still of use, perhaps to another copy that is under way: S3 has this state, and the destination
-    does not."""
+    has other bytes."""
     if job.source_side.stat(job.source.key) != job.source:
         return False
     current = job.destination_side.stat(job.name)
-    return current is None or current.receipt is None or not holds(current.receipt, job.source)
+    return current is None or current.receipt is None or not holds_bytes_of(current.receipt, job.source)
 
 
 Step = tuple[Node, Callable[[], Piece]]

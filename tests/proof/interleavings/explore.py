@@ -136,7 +136,7 @@ class Explorer:
             self.world.check_step(after.position, before.destination, after.destination)
         if not (after.messages or after.workers or after.lost):
             bounds = self.bounds
-            undisturbed = (after.crashes, after.losses) == (bounds.crashes, bounds.losses)
+            undisturbed = (after.crashes, after.losses, after.foreign) == (bounds.crashes, bounds.losses, bounds.foreign)
             self.world.check_quiet(after.position, after.destination, undisturbed)
 
     def steps(self, state: State) -> Iterator[Step]:

@@ -75,6 +75,7 @@ def short() -> Iterator[Scenario]:
     yield Scenario("whole", ("put a", "delete"), Bounds(2, foreign=1, losses=1), attempts=2)
     yield Scenario("parts", ("put a",), Bounds(2, duplicates=1))
     yield Scenario("parts", ("put a", "delete"), Bounds(2))
+    yield Scenario("parts", ("put a", "delete"), Bounds(2), IGNORE)
 
 
 def long() -> Iterator[Scenario]:
@@ -88,3 +89,7 @@ def long() -> Iterator[Scenario]:
     yield Scenario("parts", ("put a", "put b"), Bounds(2))
     yield Scenario("parts", ("put a",), Bounds(2, duplicates=1, crashes=1))
     yield Scenario("parts", ("put a", "delete"), Bounds(2, crashes=1))
+    yield Scenario("parts", ("put a", "touch"), Bounds(2))
+    yield Scenario("parts", ("put a", "delete", "put b"), Bounds(2))
+    yield Scenario("parts", ("put a",), Bounds(2, foreign=1))
+    yield Scenario("parts", ("put a",), Bounds(2, foreign=1), KEEP_FOREIGN)

@@ -144,7 +144,8 @@ class World:
                 raise Violated("a newer object was covered by an older one")
 
     def check_quiet(self, position: int, number: int, undisturbed: bool) -> None:
-        """What must hold whenever no work is left. `undisturbed` says that nobody has died and nothing was lost."""
+        """What must hold whenever no work is left. `undisturbed` says that nobody has died, nothing was lost
+        and nobody else has written."""
         now, visible = self.timeline[position], self.visible(number)
         if undisturbed and self.temporaries(number):
             raise Violated(f"temporary objects are left: {self.temporaries(number)}")

@@ -349,6 +349,18 @@ def test_a_destination_that_moved_keeps_what_it_has_and_the_parts_are_used_over_
     assert (sides.visible, sides.temporary) == (data, [])
 
 
+def test_no_parts_are_left_where_the_destination_has_the_same_bytes_with_older_metadata(sides):
+    """What is left to be done there is to update the metadata."""
+    data = os.urandom(ONE_LEVEL)
+    older = sides.put(data)
+    sides.copy(older)
+    newer = replace(sides.put(data), etag=older.etag, metadata={"changed": "alone"})
+    sides.source.objects[KEY] = newer, data
+    with pytest.raises(DestinationMoved):
+        sides.copy(newer)
+    assert sides.temporary == []
+
+
 def test_an_older_state_that_is_finished_takes_no_parts_from_a_newer_one(sides):
     """Both may be read at once where the bucket has versions: they are pinned by their version ids."""
     older = sides.put(os.urandom(TWO_LEVELS))
