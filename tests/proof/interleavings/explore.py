@@ -135,8 +135,8 @@ class Explorer:
         if before.destination != after.destination:
             self.world.check_step(after.position, before.destination, after.destination)
         if not (after.messages or after.workers or after.lost):
-            bounds = self.bounds
-            undisturbed = (after.crashes, after.losses, after.foreign) == (bounds.crashes, bounds.losses, bounds.foreign)
+            left = self.bounds
+            undisturbed = (after.crashes, after.losses, after.foreign) == (left.crashes, left.losses, left.foreign)
             self.world.check_quiet(after.position, after.destination, undisturbed)
 
     def steps(self, state: State) -> Iterator[Step]:
