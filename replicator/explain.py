@@ -6,10 +6,10 @@ The decisions are those of the protocol itself; this only puts them into words, 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from replicator.decide import foreseen
 from replicator.errors import Permanent, ReplicationError
 from replicator.model import DestinationName, DestinationObject, Failure, Outcome, Result, SourceKey, SourceObject
 from replicator.reasons import Reason
-from replicator.reconcile import foreseen
 from replicator.rules import Assignment, Filter, Rule, RuleSet
 
 

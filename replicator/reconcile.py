@@ -19,13 +19,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from replicator.deadline import Deadline
-from replicator.errors import Moved, Permanent, Transient, Unfinished
-from replicator.fidelity import attributes_of, not_held
-from replicator.model import Checksum, DestinationObject, Outcome, Result, SourceKey, SourceObject
+from replicator.decide import Copy, Delete, Look, Nothing, UpdateMetadata, announced, foreseen, judged
+from replicator.errors import Moved, Transient, Unfinished
+from replicator.fidelity import attributes_of
+from replicator.model import DestinationObject, Outcome, SourceKey
 from replicator.ports import Body, Destination, Source
 from replicator.reasons import Reason
-from replicator.receipt import holds, holds_bytes_of
-from replicator.rules import Assignment, Deletes, Foreign, Rule, RuleSet, require_valid_name
+from replicator.rules import Assignment, RuleSet, require_valid_name
 from replicator.transfer import Transfer
 
 SHORTCUT_MAX_SIZE = 64 * 1024
@@ -34,63 +34,6 @@ bytes were moved in vain: for larger ones that would cost more than the look (do
 
 MAX_ROUNDS = 10
 """Rounds before the attempt gives way, to be repeated later."""
-
-MAX_OBJECT_SIZE = 5 * 1024**4
-"""Largest object in Cloud Storage, in bytes (https://cloud.google.com/storage/quotas#objects)."""
-
-HOLDING_THE_SOURCE = frozenset({Result.CREATED, Result.UPDATED, Result.METADATA_UPDATED, Result.UNCHANGED})
-"""After these the destination is equal to the source that was seen."""
-
-
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """Copy bytes and metadata of `source` over the destination generation `if_generation`; 0 where there is none."""
-
-    source: SourceObject
-    if_generation: int
-    reason: Reason
-
-
-@dataclass(frozen=True, slots=True)
-class UpdateMetadata:
-    """The bytes of `destination` are right: give it headers, metadata and receipt of `source`.
-
-    `checked` is the check that these bytes have passed, now or when they were copied.
-    """
-
-    source: SourceObject
-    destination: DestinationObject
-    reason: Reason
-    checked: str
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    """Delete the replica whose source is gone."""
-
-    destination: DestinationObject
-
-
-@dataclass(frozen=True, slots=True)
-class Nothing:
-    """Leave the destination as it is."""
-
-    result: Result
-    reason: Reason
-
-
-Action = Copy | UpdateMetadata | Delete | Nothing
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """Both sides as they were just seen, the rule that applies to what was seen, and what it asks for."""
-
-    destination: DestinationObject | None
-    source: SourceObject | None
-    rule: Rule
-    action: Action
-
 
 Requirement = tuple[int, int | None]
 """Generation and metageneration at which the destination has to be; a copy does not care for the second."""
@@ -149,7 +92,7 @@ class Reconciler:
             source, body = found
             if source.size > SHORTCUT_MAX_SIZE or source.archived:
                 return None
-            look = _judged(key, assignment, None, source, self.rules)
+            look = judged(key, assignment, None, source, self.rules)
             if not isinstance(look.action, Copy):
                 return None
             self._carry_out(look, look.action, key, assignment, deadline, trail, body)
@@ -160,7 +103,7 @@ class Reconciler:
         look = self._look(key, assignment)
         outcome: Outcome | None
         if isinstance(look.action, Nothing):
-            left, outcome = look.destination, trail.written or _announced(look, key, assignment)
+            left, outcome = look.destination, trail.written or announced(look, key, assignment)
         else:
             left = self._carry_out(look, look.action, key, assignment, deadline, trail)
             outcome = self._last_look(look, key, trail)
@@ -182,7 +125,7 @@ class Reconciler:
 
     def _look(self, key: SourceKey, assignment: Assignment) -> Look:
         destination = self.destination.stat(assignment.destination)
-        return _judged(key, assignment, destination, self.source.stat(key), self.rules)
+        return judged(key, assignment, destination, self.source.stat(key), self.rules)
 
     def _carry_out(
         self,
@@ -196,7 +139,7 @@ class Reconciler:
     ) -> DestinationObject | None:
         """Writes, says so in the trail, and returns what the destination is then. Raises `Moved` when what the decision
         rests on no longer holds; nothing was written then."""
-        done, left = _announced(look, key, assignment), None
+        done, left = announced(look, key, assignment), None
         try:
             match action:
                 case Copy(source, if_generation):
@@ -238,118 +181,3 @@ def _met_by(destination: DestinationObject | None) -> set[Requirement]:
     if destination is None:
         return {(0, None)}
     return {(destination.generation, None), (destination.generation, destination.metageneration)}
-
-
-def foreseen(
-    key: SourceKey,
-    assignment: Assignment,
-    destination: DestinationObject | None,
-    source: SourceObject | None,
-    rules: RuleSet,
-) -> Outcome:
-    """What an attempt would come to that saw both sides like this. Pure; raises as `decide`."""
-    look = _judged(key, assignment, destination, source, rules)
-    return replace(_announced(look, key, assignment), dry_run=True)
-
-
-def _judged(
-    key: SourceKey,
-    assignment: Assignment,
-    destination: DestinationObject | None,
-    source: SourceObject | None,
-    rules: RuleSet,
-) -> Look:
-    rule, filtered = assignment.rule_for(source)
-    action = Nothing(Result.IGNORED, filtered) if filtered else decide(key, destination, source, rule, rules)
-    return Look(destination, source, rule, action)
-
-
-def _announced(look: Look, key: SourceKey, assignment: Assignment) -> Outcome:
-    """The outcome of a look's action, as far as it can be told before that is carried out."""
-    match look.action:
-        case Copy(_, if_generation, reason):
-            result = Result.UPDATED if if_generation else Result.CREATED
-        case UpdateMetadata(_, _, reason, _):
-            result = Result.METADATA_UPDATED
-        case Delete():
-            result, reason = Result.DELETED, Reason.SOURCE_DELETED
-        case Nothing(result, reason):
-            pass
-    held = look.source if result in HOLDING_THE_SOURCE else None
-    return Outcome(
-        result,
-        reason,
-        key,
-        assignment.destination,
-        look.rule.id,
-        generation=look.destination.generation if look.destination else None,
-        copied_bytes=look.action.source.size if isinstance(look.action, Copy) else 0,
-        version_id=held.version_id if held else None,
-        not_held=not_held(held) if held else (),
-    )
-
-
-def decide(
-    key: SourceKey, destination: DestinationObject | None, source: SourceObject | None, rule: Rule, rules: RuleSet
-) -> Action:
-    """What makes `destination` equal to `source`, both as just seen, under `rule`, which is one of `rules`. Pure.
-
-    Raises `Permanent` when that would be a copy that cannot or must not be made.
-    """
-    if destination is None:
-        return _copy(source, 0, Reason.DESTINATION_ABSENT) if source else _not_found(Result.UNCHANGED)
-    receipt = destination.receipt
-    if receipt is None or receipt.source != key:
-        return _decide_foreign(destination, source, rule, rules)
-    if source is None:
-        propagate = rule.deletes is Deletes.PROPAGATE
-        return Delete(destination) if propagate else Nothing(Result.KEPT, Reason.DELETES_IGNORED)
-    if holds(receipt, source):
-        return Nothing(Result.UNCHANGED, Reason.IN_SYNC)
-    if holds_bytes_of(receipt, source) and _accepts_custom_time(destination, source):
-        return UpdateMetadata(source, destination, Reason.METADATA_CHANGED, receipt.checked)
-    return _copy(source, destination.generation, Reason.SOURCE_CHANGED)
-
-
-def _decide_foreign(destination: DestinationObject, source: SourceObject | None, rule: Rule, rules: RuleSet) -> Action:
-    """The destination holds no replica of this source: somebody else's object, or the replica of another source."""
-    if source is None:
-        return _not_found(Result.KEPT)
-    owner = destination.receipt.source if destination.receipt else None
-    if owner and rules.claims(owner, destination.name):
-        raise Permanent(Reason.DESTINATION_CONFLICT, f"it is the replica of {owner}")
-    if (equal := _equal_checksum(destination, source)) and _accepts_custom_time(destination, source):
-        return UpdateMetadata(source, destination, Reason.ADOPTED, equal)
-    if rule.foreign is Foreign.KEEP:
-        return Nothing(Result.KEPT, Reason.FOREIGN_KEPT)
-    return _copy(source, destination.generation, Reason.FOREIGN_OVERWRITTEN)
-
-
-def _not_found(result: Result) -> Nothing:
-    return Nothing(result, Reason.SOURCE_NOT_FOUND)
-
-
-def _copy(source: SourceObject, if_generation: int, reason: Reason) -> Copy:
-    if source.size > MAX_OBJECT_SIZE:
-        raise Permanent(Reason.SOURCE_TOO_LARGE, f"{source.size} bytes, of at most {MAX_OBJECT_SIZE}")
-    if source.archived:
-        raise Permanent(Reason.SOURCE_ARCHIVED, f"its storage class is {source.storage_class}")
-    return Copy(source, if_generation, reason)
-
-
-def _accepts_custom_time(destination: DestinationObject, source: SourceObject) -> bool:
-    """Cloud Storage lets an object's custom time only move forward; to move it back, the object is written anew.
-
-    https://cloud.google.com/storage/docs/metadata#custom-time
-    """
-    return destination.custom_time is None or destination.custom_time <= source.last_modified
-
-
-def _equal_checksum(destination: DestinationObject, source: SourceObject) -> str | None:
-    """The algorithm of a checksum that both sides have and that is equal; sizes count, too. Without one, nothing is
-    assumed."""
-    if source.size != destination.size:
-        return None
-    if source.checksum == Checksum("CRC32C", destination.crc32c):
-        return "CRC32C"
-    return "MD5" if source.md5 is not None and source.md5 == destination.md5 else None

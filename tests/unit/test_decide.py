@@ -6,11 +6,11 @@ from itertools import product
 
 import pytest
 
+from replicator.decide import MAX_OBJECT_SIZE, Copy, Delete, Nothing, UpdateMetadata, decide
 from replicator.errors import Permanent
 from replicator.model import Checksum, ContentHeaders, DestinationName, DestinationObject, Result, SourceKey
 from replicator.reasons import Reason
 from replicator.receipt import receipt_of
-from replicator.reconcile import MAX_OBJECT_SIZE, Copy, Delete, Nothing, UpdateMetadata, decide
 from replicator.rules import Deletes, Foreign, Rule, RuleSet
 from tests.fakes import EPOCH, InMemorySource, crc32c
 

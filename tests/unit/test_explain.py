@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from replicator.decide import MAX_OBJECT_SIZE
 from replicator.engine import Engine, RetryPolicy
 from replicator.errors import Permanent, Transient
 from replicator.explain import explain
 from replicator.model import DestinationName, Failure, Outcome, Result, SourceKey
 from replicator.reasons import Reason
-from replicator.reconcile import MAX_OBJECT_SIZE, Reconciler
+from replicator.reconcile import Reconciler
 from replicator.rules import Filter, Foreign, Rule, RuleSet
 from replicator.transfer import Transfer
 from tests.fakes import InMemoryDestination, InMemorySource

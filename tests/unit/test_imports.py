@@ -16,7 +16,7 @@ LAYERS = [
     {"replicator.engine"},
     {"replicator.explain"},
     {"replicator.reconcile", "replicator.status"},
-    {"replicator.transfer"},
+    {"replicator.transfer", "replicator.decide"},
     {"replicator.telemetry", "replicator.settings"},
     {"replicator.fidelity"},
     {"replicator.events", "replicator.rules", "replicator.ports", "replicator.receipt", "replicator.deadline"},

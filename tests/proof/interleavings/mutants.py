@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from replicator.decide import Look, judged
 from replicator.model import DestinationName, DestinationObject, Outcome, Result, SourceObject
 from replicator.reasons import Reason
-from replicator.reconcile import Look, Reconciler, _judged
+from replicator.reconcile import Reconciler
 from replicator.rules import RESERVED_PREFIX
 from replicator.transfer.parts import _PartsCopy
 from tests.proof.interleavings.calls import DestinationCalls, Marked, Setting, SourceCalls, _Bytes
@@ -19,7 +20,7 @@ class SourceFirst(Marked):
 
     def _look(self, key, assignment) -> Look:
         source = self.source.stat(key)
-        return _judged(key, assignment, self.destination.stat(assignment.destination), source, self.rules)
+        return judged(key, assignment, self.destination.stat(assignment.destination), source, self.rules)
 
 
 @dataclass(frozen=True, slots=True)
