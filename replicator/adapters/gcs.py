@@ -97,7 +97,7 @@ class GcsDestination:
         url = self._object_url(
             current.name, ifGenerationMatch=current.generation, ifMetagenerationMatch=current.metageneration
         )
-        self._api.send("DELETE", url, not_found=DestinationMoved())
+        self._delete(url, DestinationMoved())
 
     def list_objects(self, bucket: str, prefix: str) -> Iterator[DestinationObject]:
         fields = f"items(name,{FIELDS}),nextPageToken"
@@ -114,7 +114,7 @@ class GcsDestination:
         # (https://cloud.google.com/storage/docs/object-versioning).
         url = self._object_url(temporary.name, generation=temporary.generation)
         with contextlib.suppress(_Absent):
-            self._api.send("DELETE", url, not_found=_Absent())
+            self._delete(url, _Absent())
 
     def facts(self, bucket: str) -> BucketFacts | None:
         return self._facts.of(bucket)
@@ -137,6 +137,12 @@ class GcsDestination:
                 return None
             raise
         return bucket_facts(answer.data)
+
+    def _delete(self, url: str, not_found: Exception) -> None:
+        """Cloud Storage says nothing of what is deleted (https://cloud.google.com/storage/docs/json_api/v1/objects/delete);
+        whatever has something to say is not Cloud Storage, and has deleted nothing."""
+        if self._api.send("DELETE", url, not_found=not_found).data:
+            raise Transient(Reason.DESTINATION_UNAVAILABLE, "the answer is none to a deletion")
 
     def _send_json(self, method: str, url: str, resource: object, not_found: Exception) -> bytes:
         body = json.dumps(resource).encode()

@@ -101,14 +101,21 @@ class JsonApi:
         self, method: str, url: str, body: Callable[[], bytes | Iterator[memoryview]] | None, headers: Mapping[str, str]
     ) -> BaseHTTPResponse:
         for refreshes in range(MAX_REFRESHES + 1):
-            if refreshes:
-                self.credentials.refresh(self._tokens)  # type: ignore[no-untyped-call]
             authorised = dict(headers)
-            self.credentials.before_request(self._tokens, method, url, authorised)  # type: ignore[no-untyped-call]
+            self._authorise(method, url, authorised, anew=refreshes > 0)
             response = self.connections.send(method, url, authorised, body() if body else None)
             if response.status != 401:
                 break
         return response
+
+    def _authorise(self, method: str, url: str, headers: dict[str, str], *, anew: bool) -> None:
+        """Adds what authorises the request. Raises `GoogleAuthError`."""
+        try:
+            if anew:
+                self.credentials.refresh(self._tokens)  # type: ignore[no-untyped-call]
+            self.credentials.before_request(self._tokens, method, url, headers)  # type: ignore[no-untyped-call]
+        except (AttributeError, LookupError, TypeError, ValueError) as error:  # it trusts the answers that bring tokens
+            raise google.auth.exceptions.RefreshError(type(error).__name__) from error  # type: ignore[no-untyped-call]
 
 
 def connect(credentials: Credentials | None, pool_size: int) -> JsonApi:

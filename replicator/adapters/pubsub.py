@@ -1,29 +1,30 @@
 """Publishes events to Pub/Sub."""
 
-from concurrent.futures import TimeoutError as FutureTimeoutError
-
+import grpc
 from google.api_core import exceptions as api
 from google.api_core.retry import Retry
 from google.auth import exceptions as auth
 from google.auth.credentials import Credentials
-from google.cloud.pubsub_v1 import PublisherClient
-from google.cloud.pubsub_v1.types import BatchSettings
+from google.pubsub_v1 import PublisherClient, PubsubMessage
+from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 
 from replicator.errors import Transient
 from replicator.reasons import Reason
 
 TIMEOUT = 3
-"""Seconds until a publish must be confirmed: EventBridge gives up after 5, which has to do for the way there and back,
-and for a process that has just started."""
+"""Seconds until a publish must be confirmed, retries included: EventBridge gives up after 5, which has to do for the
+way there and back, and for a process that has just started."""
 
 
-def connect(credentials: Credentials | None = None) -> PublisherClient:
-    """A client for one process. It has threads of its own, so it must be made after the fork.
+def connect(credentials: Credentials | None, emulator: str | None = None) -> PublisherClient:
+    """A client for one process. Its channel has threads of its own, so it must be made after the fork.
 
-    The emulator that the SDK's own variable `PUBSUB_EMULATOR_HOST` names takes no credentials. Events go out one by
-    one: a batch would only make each wait for the next.
+    It is the service's plain client: that of `google.cloud.pubsub_v1` collects messages in batches, and while it drops
+    a batch that failed, whatever else is published fails with it. An `emulator`, by its address, takes no credentials.
     """
-    return PublisherClient(batch_settings=BatchSettings(max_messages=1), credentials=credentials)
+    if emulator is None:
+        return PublisherClient(credentials=credentials)
+    return PublisherClient(transport=PublisherGrpcTransport(channel=grpc.insecure_channel(emulator)))
 
 
 class PubsubPublisher:
@@ -33,10 +34,13 @@ class PubsubPublisher:
         self._client, self._topic = client, topic
 
     def publish(self, data: bytes, attributes: dict[str, str]) -> str:
+        message = PubsubMessage(data=data, attributes=attributes)
         try:
-            future = self._client.publish(
-                self._topic, data, retry=Retry(timeout=TIMEOUT), timeout=TIMEOUT, **attributes
+            answer = self._client.publish(
+                topic=self._topic, messages=[message], retry=Retry(timeout=TIMEOUT), timeout=TIMEOUT
             )
-            return str(future.result(timeout=TIMEOUT))
-        except (api.GoogleAPIError, auth.GoogleAuthError, FutureTimeoutError) as error:
+        except (api.GoogleAPIError, auth.GoogleAuthError) as error:
             raise Transient(Reason.PUBLISH_FAILED, type(error).__name__) from error
+        if not answer.message_ids:
+            raise Transient(Reason.PUBLISH_FAILED, "the answer names no message")
+        return str(answer.message_ids[0])

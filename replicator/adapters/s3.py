@@ -14,6 +14,7 @@ from replicator.adapters.s3_body import ArchivedBody, S3Body
 from replicator.adapters.s3_credentials import sign_with
 from replicator.adapters.s3_errors import (
     CREDENTIAL_ERRORS,
+    UNCLEAR,
     code_of,
     raise_translated,
     raise_translated_of_pinned,
@@ -26,6 +27,7 @@ from replicator.adapters.s3_object import (
     headers_of,
     is_pinned,
     keep_expires_as_text,
+    not_s3,
     source_object,
     tag_count,
 )
@@ -44,9 +46,6 @@ T = TypeVar("T")
 CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 20
 """Seconds without a byte after which a read counts as broken, to be resumed."""
-
-UNCLEAR = frozenset({400, 403, 404})
-"""Statuses that a HEAD's answer, which has no body, does not explain."""
 
 ABSENT = ("NoSuchKey", "NoSuchVersion")
 
@@ -193,13 +192,9 @@ class S3Source:
     def _state(self, key: SourceKey, headers: Headers) -> SourceObject:
         """Asks for the tags where there are any. S3 tells their number only to those who may read them
         (https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html), so without it a filter has to ask."""
-        try:
-            source = source_object(key, headers)
-            tagged = tag_count(headers) > 0
-        except UNREADABLE:
-            raise Transient(Reason.SOURCE_UNAVAILABLE, "the answer describes no object") from None
+        source = source_object(key, headers)
         required = key.bucket in self._tag_filtered
-        if not tagged and not required:
+        if not tag_count(headers) and not required:
             return source
         try:
             answer = self._call(
@@ -216,7 +211,10 @@ class S3Source:
                     Reason.SOURCE_ACCESS_DENIED, f"a rule filters by tags: {permission} is missing"
                 ) from error
             return replace(source, not_held=(*source.not_held, NotHeld.TAGS))
-        return replace(source, tags={tag["Key"]: tag["Value"] for tag in answer["TagSet"]})
+        try:
+            return replace(source, tags={tag["Key"]: tag["Value"] for tag in answer["TagSet"]})
+        except UNREADABLE:
+            raise not_s3() from None
 
     def _call(self, request: Callable[[], T]) -> T:
         """Makes the request, and once more with renewed keys where S3 rejects the ones in use."""

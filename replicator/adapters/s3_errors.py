@@ -12,7 +12,9 @@ from botocore.exceptions import (
     NoCredentialsError,
     PartialCredentialsError,
 )
+from botocore.parsers import ResponseParserError
 
+from replicator.adapters.s3_object import UNREADABLE, not_s3
 from replicator.errors import Permanent, SourceMoved, Transient
 from replicator.reasons import Reason
 
@@ -30,6 +32,9 @@ KMS_DENIED = re.compile("is not authorized to perform: kms:|The ciphertext refer
 CREDENTIAL_ERRORS = frozenset(
     {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired"}
 )
+UNCLEAR = frozenset({400, 403, 404})
+"""Statuses that a HEAD's answer, which has no body, does not explain. A GET's does."""
+
 MOVED_STATUSES = frozenset({404, 412, 416})
 
 
@@ -41,6 +46,8 @@ def translated(request: Callable[[], T]) -> T:
         raise Transient(Reason.CREDENTIALS_UNAVAILABLE, "the AWS SDK finds no usable credentials") from error
     except (BotoCoreError, urllib3.exceptions.HTTPError, OSError) as error:
         raise Transient(Reason.SOURCE_UNAVAILABLE, type(error).__name__) from error
+    except (ResponseParserError, *UNREADABLE):  # the SDK trusts the answer
+        raise not_s3() from None
 
 
 def raise_translated(error: ClientError) -> NoReturn:

@@ -8,11 +8,13 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from replicator.adapters.s3_text import content_encoding, header_text, metadata_text
+from replicator.errors import Transient
 from replicator.model import Checksum, ContentHeaders, NotHeld, SourceKey, SourceObject
+from replicator.reasons import Reason
 
 Headers = Mapping[str, str]
 
-UNREADABLE = (KeyError, ValueError, OverflowError)
+UNREADABLE = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
 """What reading something else than S3's answer raises."""
 
 COMPUTABLE_CHECKSUMS = ("CRC64NVME", "CRC32C", "CRC32", "SHA256", "SHA1")
@@ -23,7 +25,22 @@ PARTS_ETAG = re.compile("([0-9a-f]{32})-([0-9]+)")
 
 
 def source_object(key: SourceKey, headers: Headers) -> SourceObject:
-    """The state in the answer to a HEAD or a GET of the whole object, but for its tags: those are not in it."""
+    """The state in the answer to a HEAD or a GET of the whole object, but for its tags: those are not in it.
+
+    Raises `Transient` where it is none, as from a proxy in between.
+    """
+    try:
+        return _source_object(key, headers)
+    except UNREADABLE:
+        raise not_s3() from None
+
+
+def not_s3() -> Transient:
+    """For an answer that cannot be S3's."""
+    return Transient(Reason.SOURCE_UNAVAILABLE, "the answer is none of S3's")
+
+
+def _source_object(key: SourceKey, headers: Headers) -> SourceObject:
     checksum = _checksum(headers)
     return SourceObject(
         key=key,
@@ -55,8 +72,11 @@ def source_object(key: SourceKey, headers: Headers) -> SourceObject:
 
 
 def tag_count(headers: Headers) -> int:
-    """How many tags the object has, as far as S3 says so."""
-    return int(headers.get("x-amz-tagging-count", 0))
+    """How many tags the object has, as far as S3 says so. Raises `Transient` as `source_object`."""
+    try:
+        return int(headers.get("x-amz-tagging-count", 0))
+    except UNREADABLE:
+        raise not_s3() from None
 
 
 def parts_count(source: SourceObject) -> int:
@@ -66,15 +86,12 @@ def parts_count(source: SourceObject) -> int:
 
 
 def is_pinned(headers: Headers, source: SourceObject) -> bool:
-    """IfMatch alone lets a change of metadata through: it keeps the ETag."""
+    """IfMatch alone lets a change of metadata through: it keeps the ETag. Raises `Transient` as `source_object`."""
     try:
-        return (
-            _etag(headers) == source.etag
-            and _last_modified(headers) == source.last_modified
-            and _version_id(headers) == source.version_id
-        )
+        found = _etag(headers), _last_modified(headers), _version_id(headers)
     except UNREADABLE:
-        return False
+        raise not_s3() from None
+    return found == (source.etag, source.last_modified, source.version_id)
 
 
 def headers_of(response: Mapping[str, Any]) -> Headers:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from replicator.adapters.s3_errors import CREDENTIAL_ERRORS, code_of, raise_translated_of_pinned, status_of
-from replicator.adapters.s3_object import headers_of, is_pinned, parts_count
+from replicator.adapters.s3_errors import CREDENTIAL_ERRORS, UNCLEAR, code_of, raise_translated_of_pinned, status_of
+from replicator.adapters.s3_object import UNREADABLE, headers_of, is_pinned, not_s3, parts_count
 from replicator.crc import combined, is_combinable
 from replicator.model import Checksum, CompositeChecksum, SourceObject
 
@@ -48,6 +48,12 @@ class PartsChecksums:
 
         Raises `SourceMoved` when the object is gone, and what any request raises.
         """
+        try:
+            return self._checksum(source)
+        except UNREADABLE:
+            raise not_s3() from None
+
+    def _checksum(self, source: SourceObject) -> Checksum | CompositeChecksum | None:
         known, count = source.parts_checksum, parts_count(source)
         if known is None or not count or not source.size:
             return None
@@ -94,12 +100,26 @@ class PartsChecksums:
         return first
 
     def _size_of_part(self, source: SourceObject, number: int, count: int) -> int | None:
-        answer = self._asked(
-            lambda: self._client.head_object(**_named(source), IfMatch=f'"{source.etag}"', PartNumber=number)
-        )
-        if answer is None or answer.get("PartsCount") != count or not is_pinned(headers_of(answer), source):
+        asked = {**_named(source), "IfMatch": f'"{source.etag}"', "PartNumber": number}
+        answer = self._asked(partial(self._head_of_part, asked))
+        if answer is None:
             return None
-        return int(answer["ContentLength"])
+        size = int(answer["ContentLength"])
+        if not is_pinned(headers_of(answer), source) or answer.get("PartsCount") != count:
+            return None
+        return size
+
+    def _head_of_part(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Where S3 refuses a HEAD, only the answer to a GET tells keys that have expired from a permission that is
+        missing: after the former the bytes can still be checked, with renewed keys."""
+        try:
+            return self._client.head_object(**asked)
+        except ClientError as error:
+            if status_of(error) not in UNCLEAR:
+                raise
+        answer = self._client.get_object(**asked)
+        answer["Body"].close()
+        return answer
 
     def _asked(self, request: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any] | None:
         """S3's answer, or `None` where it refuses to give this one."""

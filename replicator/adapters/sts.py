@@ -5,8 +5,10 @@ from typing import Any
 
 import botocore.config
 import botocore.session
+import urllib3.exceptions
 from botocore import UNSIGNED
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from replicator.adapters.aws_data import share_data
 from replicator.errors import Transient
@@ -46,17 +48,19 @@ def assume_role(client: Any, role_arn: str, token: Callable[[], str]) -> AwsKeys
     Raises `Transient(credentials_unavailable)`, also for a role that does not trust the identity: that is mended on
     AWS's side, without us.
     """
+    web_identity_token = token()
     try:
-        answer = client.assume_role_with_web_identity(
+        keys = client.assume_role_with_web_identity(
             RoleArn=role_arn,
             RoleSessionName=SESSION_NAME,
-            WebIdentityToken=token(),
+            WebIdentityToken=web_identity_token,
             DurationSeconds=SESSION_SECONDS,
-        )
+        )["Credentials"]
+        return AwsKeys(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         raise Transient(Reason.CREDENTIALS_UNAVAILABLE, f"AWS STS refuses the role: {code}") from error
-    except BotoCoreError as error:
+    except (BotoCoreError, urllib3.exceptions.HTTPError, OSError) as error:
         raise Transient(Reason.CREDENTIALS_UNAVAILABLE, f"AWS STS does not answer: {type(error).__name__}") from error
-    keys = answer["Credentials"]
-    return AwsKeys(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
+    except (ResponseParserError, AttributeError, LookupError, TypeError, ValueError):  # the SDK trusts the answer
+        raise Transient(Reason.CREDENTIALS_UNAVAILABLE, "the answer is none of AWS STS's") from None

@@ -54,6 +54,6 @@ def build_publisher(settings: ServerSettings, topic: str) -> Publisher:
     """The publisher on the real Pub/Sub, or on the emulator that `PUBSUB_EMULATOR_HOST` names."""
     from replicator.adapters import pubsub  # noqa: PLC0415
 
-    emulated = settings.pubsub_emulator_host is not None
-    credentials = None if emulated else google_identity(settings).credentials(CLOUD_PLATFORM)
-    return pubsub.PubsubPublisher(pubsub.connect(credentials), topic)
+    emulator = settings.pubsub_emulator_host
+    credentials = None if emulator else google_identity(settings).credentials(CLOUD_PLATFORM)
+    return pubsub.PubsubPublisher(pubsub.connect(credentials, emulator), topic)

@@ -16,8 +16,8 @@ from replicator.reconcile import Reconciler
 from replicator.rules import Deletes, Rule, RuleSet
 from replicator.transfer import Memory, Transfer
 from replicator.web.replicate import ReplicateDoors
+from tests.proof.wire.proxy import Proxy
 from tests.servers import cloud_storage, gcs_destination, listening, moto, s3_client, s3_source
-from tests.service.proxy import FaultyProxy
 
 SOURCE, REPLICA = "source-bucket", "replica-bucket"
 
@@ -112,7 +112,7 @@ def service(s3_url: str) -> Iterator[Service]:
 
 
 @pytest.fixture
-def faulty_source(s3_url: str) -> Iterator[tuple[Service, FaultyProxy]]:
+def faulty_source(s3_url: str) -> Iterator[tuple[Service, Proxy]]:
     """A service that reads the source through a proxy, and the proxy."""
-    with FaultyProxy(s3_url) as proxy, serving(s3_url, source_url=proxy.url) as running:
+    with Proxy(s3_url) as proxy, serving(s3_url, source_url=proxy.url) as running:
         yield running, proxy

@@ -9,13 +9,15 @@ import pytest
 from replicator.adapters import gcs_requests
 from replicator.dev.cloud_storage import Answer, Fault, Garble, LoseAnswer, PersistAtMost, Reset, Stall
 from replicator.reasons import Reason
+from tests.proof.wire.faults import CutAnswer, flipped
 from tests.service.conftest import SOURCE, Service
 from tests.service.envelopes import eventbridge, push
-from tests.service.proxy import Break
 
 LARGE = 9 * 1024**2 + 12345
 UNIT = 256 * 1024
 LAST_CHUNK = (LARGE - 1) // UNIT * UNIT
+ANY_GET = "^GET .*/k "
+PINNED_GET = rf"{ANY_GET}(?s:.*)\n(?i:if-match):"
 
 
 @pytest.fixture
@@ -31,10 +33,10 @@ def test_a_read_that_breaks_is_resumed_and_ends_with_the_right_content(faulty_so
     service, proxy = faulty_source
     data = os.urandom(LARGE)
     service.put("k", data)
-    proxy.breaks.append(Break(after_bytes=point, reset=kind == "reset", path="/k"))
+    proxy.meet(CutAnswer(after=point, reset=kind == "reset"), PINNED_GET)
     assert service.replicate("k").status_code == 201
     assert service.visible("k") == data
-    assert not proxy.breaks, "the fault did not happen"
+    assert not proxy.pending, "the fault did not happen"
 
 
 @pytest.mark.parametrize(("size", "point"), [(1000, 0), (LARGE, 0)], ids=["whole", "stream"])
@@ -42,12 +44,12 @@ def test_a_source_that_always_breaks_never_becomes_visible_and_the_next_delivery
     service, proxy = faulty_source
     data = os.urandom(size)
     service.put("k", data)
-    proxy.breaks.extend(Break(after_bytes=point, path="/k") for _ in range(100))
+    proxy.meet(CutAnswer(after=point), ANY_GET, times=None)
     failed = service.push(push(eventbridge("k")))
     assert failed.status_code == 503
     assert failed.json()["reason"] in (Reason.SOURCE_TRUNCATED, Reason.SOURCE_UNAVAILABLE)
     assert service.resource("k") is None
-    proxy.breaks.clear()
+    proxy.clear()
     assert service.push(push(eventbridge("k"))).status_code == 204
     assert service.visible("k") == data
 
@@ -133,8 +135,8 @@ def test_a_flipped_bit_on_the_way_in_is_caught_before_the_object_is_visible(faul
     service, proxy = faulty_source
     data = os.urandom(100_000)
     service.put("k", data)
-    proxy.breaks.append(Break(after_bytes=50_000, flip=True, path="/k"))
+    proxy.meet(flipped(50_000), ANY_GET)
     assert service.replicate("k").status_code == 201
     assert service.visible("k") == data
-    assert not proxy.breaks
+    assert not proxy.pending
     assert service.s3.head_object(Bucket=SOURCE, Key="k")["ContentLength"] == len(data)

@@ -27,10 +27,10 @@ from replicator.receipt import METADATA_KEY
 from replicator.rules import Filter, Rule, RuleSet
 from tests.google_keys import service_account_key
 from tests.identity_servers import TokenServer, running
+from tests.proof.wire.faults import flipped
 from tests.servers import AWS, cloud_storage, moto, s3_client
 from tests.service.conftest import REPLICA, SOURCE, serving
 from tests.service.envelopes import eventbridge, notification, push
-from tests.service.proxy import Break
 
 ROOT = Path(__file__).parents[2]
 
@@ -146,11 +146,11 @@ def test_checksums_are_compared_end_to_end(faulty_source, size):
     service, proxy = faulty_source
     data = os.urandom(size)
     service.put("k", data, ChecksumAlgorithm="SHA256")
-    proxy.breaks.extend(Break(after_bytes=size // 2, flip=True, path="/k") for _ in range(100))
+    proxy.meet(flipped(size // 2), "^GET .*/k ", times=None)
     contradicted = service.replicate("k")
     assert (contradicted.status_code, contradicted.json()["reason"]) == (503, "checksum_mismatch")
     assert service.resource("k") is None
-    proxy.breaks.clear()
+    proxy.clear()
     assert service.replicate("k").json()["checked"] == "SHA256"
     assert service.visible("k") == data
 

@@ -14,10 +14,10 @@ from replicator.fidelity import EXPIRES_KEY, TAGS_KEY, WEBSITE_REDIRECT_KEY
 from replicator.model import Placement
 from replicator.receipt import METADATA_KEY
 from replicator.rules import Filter, Rule, RuleSet
+from tests.proof.wire.proxy import Proxy
 from tests.service.canned_s3 import canned_s3
 from tests.service.conftest import REPLICA, SOURCE, Service, serving
 from tests.service.envelopes import eventbridge, push
-from tests.service.proxy import FaultyProxy
 
 LARGE = 8 * 1024**2 + 1
 RED = Filter(tags={"team": "red"})
@@ -249,7 +249,7 @@ def test_tags_decide_which_rule_applies_and_a_change_of_tags_is_seen(s3_url):
 def test_where_rules_filter_by_tags_each_object_is_asked_for_them(s3_url):
     """That S3 counts none proves nothing: it also counts none for who may not read them."""
     rules = (Rule("all", frozenset({SOURCE}), REPLICA), Rule("red", frozenset({SOURCE}), REPLICA, filter=RED))
-    with FaultyProxy(s3_url) as proxy, serving(s3_url, source_url=proxy.url, rules=RuleSet(rules)) as service:
+    with Proxy(s3_url) as proxy, serving(s3_url, source_url=proxy.url, rules=RuleSet(rules)) as service:
         service.put("k", b"hello")
         assert service.replicate("k").status_code == 201
         assert [line for line in proxy.requested if "tagging" in line]

@@ -1,12 +1,10 @@
 """Copies that take many requests, over HTTP and gRPC: from Pub/Sub's push to the door, and from the door to a topic."""
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from threading import Event
-from unittest.mock import patch
 
 import pytest
 
@@ -37,9 +35,8 @@ class Route:
         self.messages: list[Message] = []
         self.refuse: Callable[[], None] = lambda: None
         pubsub = running.enter_context(EmbeddedPubsub(TOPIC, self._take))
-        with patch.dict(os.environ, {"PUBSUB_EMULATOR_HOST": pubsub.address}):
-            client = connect()
-        running.callback(client.stop)
+        client = connect(None, pubsub.address)
+        running.callback(client.transport.close)
         self.service = Service(Refusing(PubsubPublisher(client, TOPIC), self) if topic else None)
         self.service.source.put(KEY, b"hello")
         url = running.enter_context(listening(self.service.doors))

@@ -17,11 +17,12 @@ from replicator.dev.cloud_storage import Answer, Fault, Flip, LoseAnswer, Reset,
 from replicator.ports import Publisher
 from replicator.reasons import Reason
 from replicator.transfer import Memory
+from tests.proof.wire.faults import flipped
+from tests.proof.wire.proxy import Proxy
 from tests.servers import cloud_storage, moto, s3_client
 from tests.service.conftest import REPLICA, SOURCE, Service, serving
 from tests.service.envelopes import eventbridge, push
 from tests.service.gunicorn import gunicorn
-from tests.service.proxy import Break, FaultyProxy
 
 MIB = 1024**2
 PART = 8 * MIB
@@ -130,14 +131,14 @@ def test_a_bit_that_flips_between_the_two_sides_is_caught_before_the_object_beco
 
 
 def test_a_bit_that_flips_on_the_way_from_s3_is_caught_by_s3_s_own_checksum(s3_url):
-    with FaultyProxy(s3_url) as proxy, serving(s3_url, source_url=proxy.url) as service:
+    with Proxy(s3_url) as proxy, serving(s3_url, source_url=proxy.url) as service:
         service.put("k", DATA, ChecksumAlgorithm="CRC64NVME")
-        proxy.breaks.extend(Break(after_bytes=1000, path="/k", flip=True) for _ in range(100))
+        proxy.meet(flipped(1000), "^GET .*/k ", times=None)
         failed = service.push(push(eventbridge("k")))
         assert (failed.status_code, failed.json()["reason"]) == (503, Reason.CHECKSUM_MISMATCH)
         assert service.resource("k") is None
         assert left_over(service.storage) == []
-        proxy.breaks.clear()
+        proxy.clear()
         assert service.push(push(eventbridge("k"))).status_code == 204
         assert service.visible("k") == DATA
 
@@ -220,7 +221,7 @@ def test_an_event_whose_copy_needs_several_requests_goes_on_in_fresh_messages(s3
 
 @contextmanager
 def both_sides():
-    with moto() as s3_url, cloud_storage(REPLICA) as storage, FaultyProxy(s3_url) as proxy:
+    with moto() as s3_url, cloud_storage(REPLICA) as storage, Proxy(s3_url) as proxy:
         s3 = s3_client(s3_url)
         s3.create_bucket(Bucket=SOURCE)
         s3.put_object(Bucket=SOURCE, Key="k", Body=DATA, ChecksumAlgorithm="CRC64NVME")
@@ -233,9 +234,9 @@ def content(storage) -> bytes:
     return requests.get(f"{storage.url}/storage/v1/b/{REPLICA}/o/k?alt=media", timeout=60).content
 
 
-def ranges(proxy: FaultyProxy) -> int:
+def ranges(proxy: Proxy) -> int:
     """How many reads of the source's bytes there were."""
-    return sum(line.startswith("GET ") and "/k" in line for line in proxy.requested)
+    return sum(head.startswith("GET ") and "/k" in head.split("\r\n")[0] for head in proxy.requested)
 
 
 def test_a_process_that_is_killed_leaves_parts_and_the_next_one_reads_only_what_is_missing(tmp_path):

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.proof.wire.proxy import Proxy
 from tests.service.conftest import SOURCE, Service, serving
 from tests.service.envelopes import eventbridge, push
-from tests.service.proxy import FaultyProxy
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/requests.md").read_text()
 KIB, MIB = 1024, 1024**2
@@ -48,7 +48,7 @@ ROWS = documented()
 @pytest.fixture
 def counting(s3_url):
     """A service whose requests to both sides are counted, and that has been used before."""
-    with FaultyProxy(s3_url) as proxy, serving(s3_url, source_url=proxy.url) as service:
+    with Proxy(s3_url) as proxy, serving(s3_url, source_url=proxy.url) as service:
         service.put("warm", b"up" * PAST_THE_SHORTCUT)
         service.replicate("warm")
         yield service, proxy
@@ -57,7 +57,7 @@ def counting(s3_url):
 PAST_THE_SHORTCUT = SMALL
 
 
-def requests_of(service: Service, proxy: FaultyProxy, key: str = "k") -> tuple[Counter, Counter, dict]:
+def requests_of(service: Service, proxy: Proxy, key: str = "k") -> tuple[Counter, Counter, dict]:
     proxy.requested.clear()
     service.storage.requests.clear()
     answer = service.replicate(key)

@@ -42,7 +42,7 @@ INGEST = {
     "PUBSUB_TOPIC": "projects/p/topics/t",
     "PUBSUB_EMULATOR_HOST": "127.0.0.1:1",
 }
-SDKS = ("boto3", "botocore", "google.cloud.storage", "google.cloud.pubsub_v1", "google.cloud.secretmanager")
+SDKS = ("boto3", "botocore", "google.cloud.storage", "google.pubsub_v1", "google.cloud.secretmanager")
 
 
 @pytest.fixture(autouse=True)
@@ -370,7 +370,7 @@ def test_every_google_client_uses_the_key_that_is_given(monkeypatch, tmp_path):
     monkeypatch.setattr("replicator.adapters.gcs.connect", lambda credentials, _: given.setdefault("gcs", credentials))
     monkeypatch.setattr("replicator.adapters.gcs.GcsDestination", lambda api: api)
     monkeypatch.setattr("replicator.adapters.secrets.connect", lambda credentials: given.setdefault("s", credentials))
-    monkeypatch.setattr("replicator.adapters.pubsub.connect", lambda credentials: given.setdefault("p", credentials))
+    monkeypatch.setattr("replicator.adapters.pubsub.connect", lambda credentials, _: given.setdefault("p", credentials))
     bootstrap.build_engine(ReplicateSettings.load(), 1)
     environment(monkeypatch, {**INGEST, "PUBSUB_EMULATOR_HOST": ""})
     publisher_of(IngestSettings.load())

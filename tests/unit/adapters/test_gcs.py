@@ -182,6 +182,21 @@ def test_credentials_that_are_not_accepted_are_a_denied_access(server, destinati
     assert "a-token" not in repr(denied.value)
 
 
+@pytest.mark.parametrize("error", [AttributeError, KeyError, TypeError, ValueError])
+def test_a_token_that_cannot_be_read_is_transient(server, monkeypatch, error):
+    """google-auth trusts what it gets for a token server's answer."""
+
+    class Unreadable(_Token):
+        def refresh(self, request) -> None:
+            raise error("text of an error")
+
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
+    with pytest.raises(Transient) as unreadable:
+        GcsDestination(connect(Unreadable(), pool_size=1)).stat(NAME)
+    assert unreadable.value.reason is Reason.DESTINATION_UNAVAILABLE
+    assert unreadable.value.detail == "RefreshError"
+
+
 def assert_says_nothing_of_the_request(error: ReplicationError) -> None:
     said = f"{error!r} {error} {error.args} {error.detail}"
     assert SERVERS_TEXT not in said
@@ -267,6 +282,17 @@ def test_an_answer_that_is_no_object_is_transient(server, destination, operation
         OPERATIONS[operation](destination, current)
     assert garbled.value.reason is Reason.DESTINATION_UNAVAILABLE
     assert_says_nothing_of_the_request(garbled.value)
+
+
+@pytest.mark.parametrize("operation", ["delete", "discard"])
+def test_a_deletion_that_something_else_has_answered_is_not_done(server, destination, operation):
+    """Cloud Storage answers with nothing."""
+    current = destination.stat(NAME)
+    server.faults.add(Fault(Answer(200), times=None))
+    with pytest.raises(Transient) as answered:
+        OPERATIONS[operation](destination, current)
+    assert answered.value.reason is Reason.DESTINATION_UNAVAILABLE
+    assert_says_nothing_of_the_request(answered.value)
 
 
 def test_a_check_answered_with_garbage_is_transient(server, destination):

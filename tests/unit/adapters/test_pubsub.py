@@ -1,10 +1,14 @@
 """The Pub/Sub adapter: a message is published when Pub/Sub says so, and in time or not at all."""
 
-from concurrent.futures import Future
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from types import SimpleNamespace
 
+import grpc
 import pytest
 from google.api_core import exceptions as api
 from google.auth import exceptions as auth
+from google.pubsub_v1 import PublishRequest, PublishResponse
 
 from replicator.adapters import pubsub
 from replicator.adapters.pubsub import PubsubPublisher
@@ -16,22 +20,20 @@ SECRET = "the text of an error"
 
 
 class FakeClient:
-    """Pub/Sub's client, whose every publish ends as `outcome` says: an id, an error, or never."""
+    """Pub/Sub's client, whose every publish ends as `outcome` says: an id, an error, or nothing."""
 
     def __init__(self, outcome: str | Exception | None) -> None:
         self.outcome = outcome
         self.published: list[tuple[str, bytes, dict[str, str]]] = []
         self.limits: list[float] = []
 
-    def publish(self, topic, data, ordering_key="", retry=None, timeout=None, **attributes):
-        self.published.append((topic, data, attributes))
+    def publish(self, *, topic, messages, retry, timeout):
+        [message] = messages
+        self.published.append((topic, message.data, dict(message.attributes)))
         self.limits += [timeout, retry.timeout]
-        future: Future[str] = Future()
         if isinstance(self.outcome, Exception):
-            future.set_exception(self.outcome)
-        elif self.outcome is not None:
-            future.set_result(self.outcome)
-        return future
+            raise self.outcome
+        return SimpleNamespace(message_ids=[self.outcome] if self.outcome else [])
 
 
 def test_a_confirmed_message_has_an_id():
@@ -65,19 +67,60 @@ def test_what_pubsub_refuses_is_not_published(error):
     assert SECRET not in str(failed.value)
 
 
-def test_a_message_that_is_never_confirmed_is_not_published(monkeypatch):
-    monkeypatch.setattr(pubsub, "TIMEOUT", 0.01)
+def test_an_answer_without_an_id_confirms_nothing():
     with pytest.raises(Transient) as failed:
         PubsubPublisher(FakeClient(None), TOPIC).publish(b"data", {})
     assert failed.value.reason is Reason.PUBLISH_FAILED
 
 
-def test_what_the_client_itself_refuses_is_not_published():
-    class Refusing:
-        def publish(self, *_, **__):
-            raise auth.DefaultCredentialsError(SECRET)
+# --- Over gRPC --------------------------------------------------------------------------------------------------------
 
+
+@pytest.fixture
+def server():
+    """A Pub/Sub that does what is put into `answers` with each publish."""
+    answers = []
+
+    def publish(request, context):
+        return answers.pop(0)(context) or PublishResponse(message_ids=["4711"])
+
+    handler = grpc.unary_unary_rpc_method_handler(
+        publish, request_deserializer=PublishRequest.deserialize, response_serializer=PublishResponse.serialize
+    )
+    running = grpc.server(ThreadPoolExecutor(2))
+    running.add_generic_rpc_handlers(
+        [grpc.method_handlers_generic_handler("google.pubsub.v1.Publisher", {"Publish": handler})]
+    )
+    client = pubsub.connect(None, f"127.0.0.1:{running.add_insecure_port('127.0.0.1:0')}")
+    running.start()
+    yield PubsubPublisher(client, TOPIC), answers
+    client.transport.close()
+    running.stop(grace=None).wait()
+
+
+def test_a_message_that_is_never_confirmed_is_not_published(server, monkeypatch):
+    publisher, answers = server
+    go_on = Event()
+    answers.append(lambda context: go_on.wait(30) and None)
+    monkeypatch.setattr(pubsub, "TIMEOUT", 0.05)
     with pytest.raises(Transient) as failed:
-        PubsubPublisher(Refusing(), TOPIC).publish(b"data", {})
+        publisher.publish(b"data", {})
+    go_on.set()
+    assert failed.value.reason is Reason.PUBLISH_FAILED
+
+
+def test_a_publish_that_failed_takes_no_other_with_it(server):
+    publisher, answers = server
+    for _ in range(20):
+        answers += [lambda context: context.abort(grpc.StatusCode.PERMISSION_DENIED, SECRET), lambda context: None]
+        with pytest.raises(Transient) as failed:
+            publisher.publish(b"data", {})
+        assert failed.value.detail == "PermissionDenied"
+        assert publisher.publish(b"data", {}) == "4711"
+
+
+def test_what_the_client_itself_refuses_is_not_published():
+    with pytest.raises(Transient) as failed:
+        PubsubPublisher(FakeClient(auth.DefaultCredentialsError(SECRET)), TOPIC).publish(b"data", {})
     assert failed.value.reason is Reason.PUBLISH_FAILED
     assert SECRET not in str(failed.value)

@@ -270,9 +270,47 @@ def test_credentials_that_are_rejected_are_not_tags_that_are_denied(s3, source):
     assert rejected.value.reason is Reason.SOURCE_CREDENTIALS_REJECTED
 
 
+@pytest.mark.parametrize("body", [b"", b"<html>a page in between</html>", b"<Tagging></Tagging>", b"<Tagging><Tag"])
+def test_tags_that_cannot_be_read_are_not_taken_for_none(s3, source, body):
+    s3.script += [found(length=5, x_amz_tagging_count="1"), *[Answer(200, {"Content-Type": "text/xml"}, body)] * 3]
+    with pytest.raises(Transient) as unreadable:
+        source.stat(KEY)
+    assert unreadable.value.reason is Reason.SOURCE_UNAVAILABLE
+
+
 def test_tags_are_read_with_renewed_keys(s3, connected):
     s3.script += [found(length=5, x_amz_tagging_count="1"), error(403, "InvalidAccessKeyId"), tagging(team="red")]
     assert connected(Keys(OLD_KEYS, NEW_KEYS)).stat(KEY).tags == {"team": "red"}
+
+
+NOT_S3 = [{"ETag": ""}, {"Last_Modified": ""}]
+"""Heads that are none of S3's, as of something in between."""
+
+
+@pytest.mark.parametrize(
+    "head",
+    [*NOT_S3, {"Last_Modified": "yesterday"}, {"x_amz_tagging_count": "many"}, {"x_amz_missing_meta": "some"}],
+)
+def test_an_answer_that_is_none_of_s3s_is_no_state(s3, source, head):
+    s3.script.append(found(length=5, **head))
+    with pytest.raises(Transient) as unreadable:
+        source.stat(KEY)
+    assert unreadable.value.reason is Reason.SOURCE_UNAVAILABLE
+
+
+def _read_first(source: S3Source) -> None:
+    with source.read(KEY):
+        pass
+
+
+@pytest.mark.parametrize("head", NOT_S3)
+@pytest.mark.parametrize("ask", [_read_first, lambda source: read(source, pinned())], ids=["read", "open"])
+def test_an_answer_that_is_none_of_s3s_is_not_read(s3, source, ask, head):
+    """Nor is it another state: looking again would not help."""
+    s3.script.append(found(b"hello", **head))
+    with pytest.raises(Transient) as unreadable:
+        ask(source)
+    assert unreadable.value.reason is Reason.SOURCE_UNAVAILABLE
 
 
 # --- Reading ----------------------------------------------------------------------------------------------------------

@@ -12,7 +12,19 @@ from awscrt import checksums as crt
 from replicator.errors import Permanent, SourceMoved, Transient
 from replicator.model import Checksum, CompositeChecksum
 from replicator.reasons import Reason
-from tests.scripted_s3 import KEY, MD5, MODIFIED_HEADER, NEW_KEYS, OLD_KEYS, Answer, Keys, ScriptedS3, error, found
+from tests.scripted_s3 import (
+    KEY,
+    MD5,
+    MODIFIED_HEADER,
+    NEW_KEYS,
+    OLD_KEYS,
+    Answer,
+    Keys,
+    ScriptedS3,
+    error,
+    found,
+    head_refused,
+)
 
 FUNCTIONS = {
     "CRC32": lambda data: zlib.crc32(data).to_bytes(4),
@@ -278,3 +290,33 @@ def test_listed_parts_that_are_not_all_of_the_object_make_no_checksum(s3, source
     state = stat(s3, source, uploaded(pieces(10, 10), "CRC32C"))
     s3.script += [attributes(pieces(*sizes), "CRC32C"), error(403)]
     assert source.checksum(state) is None
+
+
+@pytest.mark.parametrize(
+    "unreadable",
+    [part(10, 2, ETag=""), part(10, 2, Last_Modified="yesterday"), part(10, 2, x_amz_mp_parts_count="", ETag="")],
+)
+def test_an_answer_about_a_part_that_is_none_of_s3s_is_transient(s3, source, unreadable):
+    state = stat(s3, source, uploaded(pieces(10, 10), None))
+    s3.script.append(unreadable)
+    with pytest.raises(Transient) as failed:
+        source.checksum(state)
+    assert failed.value.reason is Reason.SOURCE_UNAVAILABLE
+
+
+def test_a_list_of_parts_that_is_none_of_s3s_is_transient(s3, source):
+    parts = pieces(10, 10)
+    state, listed = stat(s3, source, uploaded(parts, "CRC32C")), attributes(parts, "CRC32C")
+    s3.script.append(replace(listed, body=listed.body.replace(b"Size>", b"Extent>")))
+    with pytest.raises(Transient) as failed:
+        source.checksum(state)
+    assert failed.value.reason is Reason.SOURCE_UNAVAILABLE
+
+
+@pytest.mark.parametrize(("status", "code"), [(400, "ExpiredToken"), (403, "InvalidAccessKeyId")])
+def test_keys_that_expire_between_two_parts_are_renewed_although_a_head_does_not_say_why(s3, connected, status, code):
+    source = connected(Keys(OLD_KEYS, NEW_KEYS))
+    state = stat(s3, source, uploaded(pieces(10, 4), None))
+    s3.script += [part(10, 2), *head_refused(status), error(status, code), part(4, 2)]
+    assert source.checksum(state) == CompositeChecksum("MD5", state.parts_checksum.digest, 10)
+    assert s3.requests[-1].access_key_id == NEW_KEYS.access_key_id

@@ -112,6 +112,26 @@ def test_an_sts_that_fails_is_transient(sts, client):
     assert len(sts.asked) == 3  # the SDK tries it three times
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "",
+        "no XML <",
+        "<html>a page in between</html>",
+        "<AssumeRoleWithWebIdentityResponse/>",
+        "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>"
+        "<AccessKeyId>half an answer</AccessKeyId></Credentials></AssumeRoleWithWebIdentityResult>"
+        "</AssumeRoleWithWebIdentityResponse>",
+    ],
+)
+def test_an_answer_that_is_none_of_stss_is_transient(sts, client, monkeypatch, answer):
+    monkeypatch.setattr(sts, "answer", lambda request: (200, answer))
+    with pytest.raises(Transient) as unreadable:
+        assume_role(client, ROLE, lambda: TOKEN)
+    assert unreadable.value.reason is Reason.CREDENTIALS_UNAVAILABLE
+    assert unreadable.value.detail == "the answer is none of AWS STS's"
+
+
 def test_an_sts_that_is_not_there_is_transient(monkeypatch):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

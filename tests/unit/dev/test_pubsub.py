@@ -1,6 +1,3 @@
-import os
-from unittest.mock import patch
-
 import pytest
 from google.api_core import exceptions as api
 
@@ -19,10 +16,8 @@ def messages():
 @pytest.fixture
 def client(messages):
     with EmbeddedPubsub(TOPIC, messages.append) as server:
-        with patch.dict(os.environ, {"PUBSUB_EMULATOR_HOST": server.address}):
-            client = connect()
+        client = connect(None, server.address)
         yield client
-        client.stop()
         client.transport.close()
 
 
