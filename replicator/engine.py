@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from time import sleep
 from typing import TypeVar
@@ -11,6 +11,7 @@ from typing import TypeVar
 import tenacity
 
 from replicator.deadline import Deadline
+from replicator.ending import Ending
 from replicator.errors import DestinationMoved, Permanent, ReplicationError, Transient, unexpected
 from replicator.explain import Explanation, explain
 from replicator.model import DestinationName, DestinationObject, Failure, Outcome, Result, SourceKey
@@ -64,10 +65,11 @@ class Engine:
     reconciler: Reconciler
     retry: RetryPolicy
     deadline_seconds: float
+    ending: Ending = field(default_factory=Ending)
 
     def new_deadline(self) -> Deadline:
         """The time that one request has, from now on, for all it asks for."""
-        return Deadline.after(self.deadline_seconds)
+        return Deadline.after(self.deadline_seconds, ending=self.ending)
 
     def replicate(
         self, key: SourceKey, deadline: Deadline, to: DestinationName | None = None, *, dry_run: bool = False

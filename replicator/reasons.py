@@ -87,6 +87,8 @@ class Reason(StrEnum):
     CONTENTION = "contention", "The object kept changing on one of the two sides."
     OUT_OF_TIME = "out_of_time", "The attempt did not finish within its deadline."
     OVER_BUDGET = "over_budget", "Other copies held all the memory that copies may use."
+    OVERLOADED = "overloaded", "The instance serves as many requests already as it may at once."
+    STOPPING = "stopping", "The instance is about to end; another one will take the request."
     UNFINISHED = "unfinished", "The copy is not finished; what is copied is kept, and the next request goes on from it."
     PUBLISH_FAILED = "publish_failed", "Pub/Sub did not confirm the event."
 

@@ -157,7 +157,10 @@ class ServerSettings(Settings):
     host: str = Field("0.0.0.0", description="Address to listen on.")  # noqa: S104  a container is reached from outside
     port: int = Field(8080, ge=0, le=65535, description="TCP port to listen on.")
     concurrency: int = Field(
-        80, ge=1, le=1000, description="Requests served at once; deploy with the same `--concurrency`."
+        80,
+        ge=1,
+        le=1000,
+        description="Requests served at once; others are turned away. Deploy with the same `--concurrency`.",
     )
     pubsub_emulator_host: str | None = Field(
         None, description="Google's own variable: a Pub/Sub server for tests, which takes no credentials."

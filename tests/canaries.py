@@ -143,9 +143,9 @@ def _learn_environment(start: Callable[..., None]) -> Callable[..., None]:
 
 def _learn_secrets(init: Callable[..., None]) -> Callable[..., None]:
     @wraps(init)
-    def watched(doors: IngestDoors, publisher: Any, secrets: Any) -> None:
+    def watched(doors: IngestDoors, publisher: Any, secrets: Any, *more: Any) -> None:
         canaries.learn(*secrets)
-        init(doors, publisher, secrets)
+        init(doors, publisher, secrets, *more)
 
     return watched
 

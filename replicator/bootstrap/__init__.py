@@ -6,7 +6,7 @@ clients nor threads survive a fork.
 
 from replicator.bootstrap.configuration import check_configuration, configured_target
 from replicator.bootstrap.engine import build_engine, build_publisher, command_line_engine
-from replicator.bootstrap.targets import ingest_doors, replicate_doors
+from replicator.bootstrap.targets import ending, ingest_doors, replicate_doors
 
 __all__ = [
     "build_engine",
@@ -14,6 +14,7 @@ __all__ = [
     "check_configuration",
     "command_line_engine",
     "configured_target",
+    "ending",
     "ingest_doors",
     "replicate_doors",
 ]

@@ -6,6 +6,7 @@ from replicator.adapters.google_identity import CLOUD_PLATFORM
 from replicator.bootstrap.configuration import google_identity, load_rules
 from replicator.bootstrap.memory import default_budget
 from replicator.bootstrap.source import build_source
+from replicator.ending import Ending
 from replicator.engine import Engine, RetryPolicy
 from replicator.ports import Progress, Publisher
 from replicator.reconcile import Reconciler
@@ -16,8 +17,11 @@ COMMAND_LINE_CONCURRENCY = 16
 """Destinations of one command that are made equal at once (`DESTINATIONS_AT_ONCE` of the engine)."""
 
 
-def build_engine(settings: EngineSettings, concurrency: int, progress: Progress | None = None) -> Engine:
-    """`concurrency` is how many requests are served at once; `progress` watches the copies under way.
+def build_engine(
+    settings: EngineSettings, concurrency: int, progress: Progress | None = None, ending: Ending | None = None
+) -> Engine:
+    """`concurrency` is how many requests are served at once; `progress` watches the copies under way, which stop at the
+    process's `ending`.
 
     Raises `ConfigurationError`, and `Transient(credentials_unavailable)`.
     """
@@ -41,7 +45,8 @@ def build_engine(settings: EngineSettings, concurrency: int, progress: Progress 
         settings.deadline_seconds,
     )
     retry = RetryPolicy(settings.max_retries, settings.retry_delay, settings.retry_backoff)
-    return Engine(rules, Reconciler(source, destination, transfer, rules), retry, settings.deadline_seconds)
+    reconciler = Reconciler(source, destination, transfer, rules)
+    return Engine(rules, reconciler, retry, settings.deadline_seconds, ending or Ending())
 
 
 def command_line_engine(progress: Progress | None) -> Engine:

@@ -35,7 +35,7 @@ single connection brings. Near by, more parts at once would only cost more CPU (
 MAX_LOSSES = 10
 """Compositions for which something was missing, before the attempt gives way."""
 
-TIME_IS_UP = frozenset({Reason.OUT_OF_TIME, Reason.OVER_BUDGET})
+TIME_IS_UP = frozenset({Reason.OUT_OF_TIME, Reason.STOPPING, Reason.OVER_BUDGET})
 
 TIME_IN_RESERVE = 2.0
 """A step begins only if it may take this many times as long as the longest so far."""
@@ -147,7 +147,7 @@ class _PartsCopy:
         raises `Transient` when nothing is."""
         if len(self._running) >= self._room() or not (self._compositions or self._leaves):
             return False
-        latest = Deadline(self._job.deadline.at - TIME_IN_RESERVE * self._longest_step, self._clock)
+        latest = self._job.deadline.earlier(TIME_IN_RESERVE * self._longest_step)
         try:
             latest.check()
             node, step = self._composition() if self._compositions else self._part(latest)

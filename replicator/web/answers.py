@@ -61,6 +61,8 @@ ERROR_STATUSES = {
     Reason.CONTENTION: 503,
     Reason.OUT_OF_TIME: 503,
     Reason.OVER_BUDGET: 503,
+    Reason.OVERLOADED: 503,
+    Reason.STOPPING: 503,
     Reason.UNFINISHED: 503,
     Reason.PUBLISH_FAILED: 503,
 }

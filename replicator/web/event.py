@@ -25,7 +25,7 @@ MAX_DELIVERY_ATTEMPT = 2**31 - 1
 """Pub/Sub counts in 32 bits (https://cloud.google.com/pubsub/docs/reference/rest/v1/ReceivedMessage). As a float a
 number of 300 digits is an integer, too."""
 
-SHORT_OF_TIME = frozenset({Reason.UNFINISHED, Reason.OUT_OF_TIME})
+SHORT_OF_TIME = frozenset({Reason.UNFINISHED, Reason.OUT_OF_TIME, Reason.STOPPING})
 """What a request with more time might have come to the end of."""
 
 

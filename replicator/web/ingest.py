@@ -12,6 +12,7 @@ from replicator.ports import Publisher
 from replicator.reasons import Reason
 from replicator.telemetry import log_published
 from replicator.web.answers import acknowledged, json_answer
+from replicator.web.gate import Gate
 from replicator.web.openapi_doors import INGEST
 from replicator.web.pages import openapi
 from replicator.web.requests import SECRET_HEADER, read_body
@@ -25,7 +26,7 @@ class IngestDoors:
     for when it is needed, for it must not be built before gunicorn forks.
     """
 
-    def __init__(self, publisher: Callable[[], Publisher], secrets: Sequence[str]) -> None:
+    def __init__(self, publisher: Callable[[], Publisher], secrets: Sequence[str], gate: Gate | None = None) -> None:
         self._publisher = publisher
         self._secrets = [secret.encode() for secret in secrets]
         self._router = Router(
@@ -33,7 +34,8 @@ class IngestDoors:
                 ("POST", "/v1/events"): self.events,
                 ("GET", "/health"): self.health,
                 ("GET", "/openapi.json"): openapi(INGEST),
-            }
+            },
+            gate,
         )
 
     def __call__(self, request: Request) -> Response:

@@ -7,13 +7,14 @@ from replicator.rules import MAX_NAME_BYTES
 from replicator.web import schemas
 from replicator.web.answers import ERROR_STATUSES, OUTCOMES_THAT_ARE_PROBLEMS, problem_document
 from replicator.web.assets import ASSETS
+from replicator.web.gate import TURNED_AWAY
 from replicator.web.openapi import Answer, Operation, Service
 from replicator.web.openapi_auth import TOKEN_REASONS
 from replicator.web.openapi_bodies import BATCH_BODY, DIRECT_BODY, EVENT, EVENT_BODY, PUBLISHED, PUBLISHED_BODY
 from replicator.web.requests import MAX_GENERATION, SECRET_HEADER, BatchRequest, DirectRequest
 
 UNFORESEEN = frozenset({Reason.UNEXPECTED})
-BODY = UNFORESEEN | {Reason.BODY_TOO_LARGE}
+BODY = UNFORESEEN | TURNED_AWAY | {Reason.BODY_TOO_LARGE}
 REPLICATION = frozenset(ERROR_STATUSES) - {
     *(Reason.REQUEST_MALFORMED, Reason.EVENT_MALFORMED, Reason.BODY_TOO_LARGE, Reason.BUCKET_NOT_IN_RULES),
     *(Reason.ROUTE_UNKNOWN, Reason.METHOD_NOT_ALLOWED, Reason.INGEST_SECRET_WRONG, Reason.PUBLISH_FAILED),
@@ -200,7 +201,7 @@ REPLICATE = Service(
             "Whether each bucket of the rules can be used",
             "Asks both sides.",
             {200: Answer("All can.", schemas.Readiness), 503: Answer("Some cannot.", schemas.Readiness)},
-            UNFORESEEN | {Reason.CREDENTIALS_UNAVAILABLE},
+            UNFORESEEN | TURNED_AWAY | {Reason.CREDENTIALS_UNAVAILABLE},
         ),
         ("GET", "/"): Operation(
             "root",

@@ -14,6 +14,7 @@ from replicator.web.auth import Guard
 from replicator.web.batch import BatchDoor
 from replicator.web.calls import Calls
 from replicator.web.event import EventDoor
+from replicator.web.gate import Gate
 from replicator.web.objects import ObjectDoors
 from replicator.web.openapi_auth import guarded
 from replicator.web.openapi_doors import REPLICATE
@@ -26,7 +27,7 @@ class ReplicateDoors:
     """Turns requests into calls of the engine.
 
     Without a `publisher` nothing is handed over to fresh messages. Without a `guard` it is somebody else who checks
-    callers.
+    callers. Without a `gate` everybody is served at once.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class ReplicateDoors:
         engine: Callable[[], Engine],
         publisher: Callable[[], Publisher] | None = None,
         guard: Guard | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self._engine = engine
         self._calls = Calls(engine)
@@ -54,7 +56,7 @@ class ReplicateDoors:
             ("GET", "/docs"): docs,
             ("GET", "/docs/<asset>"): docs_asset,
         }
-        self._router = Router(guard.before(handlers) if guard else handlers)
+        self._router = Router(guard.before(handlers) if guard else handlers, gate)
 
     def __call__(self, request: Request) -> Response:
         return self._router(request)

@@ -1,6 +1,7 @@
 """One function serves every path, so routes are matched inside, and every error ends here."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import BaseConverter, Map, RequestRedirect, Rule
@@ -10,6 +11,7 @@ from replicator.errors import Permanent, ReplicationError
 from replicator.reasons import Reason
 from replicator.telemetry import describe_request, log_error, log_unexpected, request_scope
 from replicator.web.answers import error_answer, problem
+from replicator.web.gate import FREE, Gate
 from replicator.web.requests import discard_rest
 
 Door = tuple[str, str]
@@ -28,38 +30,44 @@ class _Key(BaseConverter):
 class Router:
     """Calls the handler of a (method, path), and turns whatever it raises into an answer without the error's text.
 
-    What a path names in `<…>` is given to the handler by keyword; `<key:…>` takes the rest of the path.
+    What a path names in `<…>` is given to the handler by keyword; `<key:…>` takes the rest of the path. What
+    is not free is behind the `gate`, if there is one.
     """
 
-    def __init__(self, handlers: Mapping[Door, Handler]) -> None:
+    def __init__(self, handlers: Mapping[Door, Handler], gate: Gate | None = None) -> None:
         rules = [Rule(path, methods=[method], endpoint=(method, path)) for method, path in handlers]
         self._routes = Map(rules, strict_slashes=False, merge_slashes=False, converters={"key": _Key})
-        self._handlers = handlers
+        self._handlers, self._gate = handlers, gate
 
     def __call__(self, request: Request) -> Response:
         with request_scope(request.headers.get("traceparent"), request.headers.get("X-Cloud-Trace-Context")):
             try:
-                return self._answer(request)
+                return _answered(partial(self._serve, request))
             finally:
                 discard_rest(request)
 
-    def _answer(self, request: Request) -> Response:
-        try:
-            endpoint, named = self._routes.bind("", path_info=_path(request)).match(method=request.method)
-            describe_request(door=" ".join(endpoint))
-            return self._handlers[endpoint](request, **named)
-        except (NotFound, RequestRedirect):
-            return error_answer(Permanent(Reason.ROUTE_UNKNOWN))
-        except MethodNotAllowed as error:
-            response = error_answer(Permanent(Reason.METHOD_NOT_ALLOWED))
-            response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
-            return response
-        except ReplicationError as error:
-            log_error(error)
-            return error_answer(error)
-        except Exception as error:  # the last edge: the framework would show the error's text
-            log_unexpected(error)
-            return problem(500, Reason.UNEXPECTED)
+    def _serve(self, request: Request) -> Response:
+        endpoint, named = self._routes.bind("", path_info=_path(request)).match(method=request.method)
+        describe_request(door=" ".join(endpoint))
+        handle = partial(_answered, partial(self._handlers[endpoint], request, **named))
+        return self._gate.serve(handle) if self._gate and endpoint not in FREE else handle()
+
+
+def _answered(handle: Callable[[], Response]) -> Response:
+    try:
+        return handle()
+    except (NotFound, RequestRedirect):
+        return error_answer(Permanent(Reason.ROUTE_UNKNOWN))
+    except MethodNotAllowed as error:
+        response = error_answer(Permanent(Reason.METHOD_NOT_ALLOWED))
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+        return response
+    except ReplicationError as error:
+        log_error(error)
+        return error_answer(error)
+    except Exception as error:  # the last edge: the framework would show the error's text
+        log_unexpected(error)
+        return problem(500, Reason.UNEXPECTED)
 
 
 def _path(request: Request) -> str:

@@ -12,7 +12,8 @@ from tests.servers import AWS
 
 
 @contextmanager
-def gunicorn(folder: Path, s3_url: str, storage_url: str) -> Iterator[Service]:
+def gunicorn(folder: Path, s3_url: str, storage_url: str, **more: str) -> Iterator[Service]:
+    """`more` are further variables, or other values of these."""
     variables = {
         **environment.inherited(),
         **AWS,
@@ -23,6 +24,7 @@ def gunicorn(folder: Path, s3_url: str, storage_url: str) -> Iterator[Service]:
         "AUTH": "none",
         "HOST": "127.0.0.1",
         "MEMORY_BUDGET": "128MiB",
+        **more,
     }
     with bind(0) as bound:
         service = Service("replicate", bound, variables, lambda fields: None, lambda line: None, lambda why: None)

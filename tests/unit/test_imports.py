@@ -21,6 +21,7 @@ LAYERS = [
     {"replicator.fidelity"},
     {"replicator.events", "replicator.rules", "replicator.ports", "replicator.receipt", "replicator.deadline"},
     {"replicator.model"},
+    {"replicator.ending"},
     {"replicator.errors"},
     {"replicator.reasons", "replicator.once", "replicator.crc"},
 ]

@@ -10,6 +10,7 @@ import pytest
 from awscrt import checksums as crt
 
 from replicator.deadline import Deadline
+from replicator.ending import Ending
 from replicator.errors import DestinationMoved, Permanent, SourceMoved, Transient, Unfinished
 from replicator.fidelity import attributes_of
 from replicator.model import (
@@ -549,6 +550,24 @@ def test_a_copy_that_will_not_be_finished_stops_in_time_and_keeps_its_parts(side
     assert sides.visible == data
     assert sides.source.read_bytes == TWO_LEVELS
     assert sides.temporary == []
+
+
+def test_at_the_end_of_the_process_a_copy_stops_in_time_and_keeps_its_parts(sides):
+    state, clock = sides.put(os.urandom(TWO_LEVELS)), Clock(sides)
+    ending = Ending(finishing=4, clock=clock)
+
+    def on_read(offset):
+        clock.tick(offset)
+        if clock.now == 3:
+            ending.announce()
+
+    sides.source.on_read = on_read
+    deadline = Deadline.after(1000, clock, ending)
+    with pytest.raises(Unfinished) as stopped:
+        sides.copy(state, deadline=deadline)
+    assert 0 < stopped.value.copied < TWO_LEVELS
+    assert 3 < clock.now <= 7
+    assert deadline.remaining >= 0
 
 
 def test_an_attempt_that_gets_nowhere_is_out_of_time(sides):

@@ -282,15 +282,16 @@ def test_the_same_change_twice_in_one_message_is_handed_over_once(service):
     assert len(service.publisher.published) == 1
 
 
-def test_those_for_which_it_left_no_time_are_handed_over_with_it(service, caplog):
+@pytest.mark.parametrize("reason", [Reason.OUT_OF_TIME, Reason.STOPPING])
+def test_those_for_which_it_left_no_time_are_handed_over_with_it(service, caplog, reason):
     """Each to a message of its own: one that gets nowhere there becomes a dead letter alone."""
-    service.errors |= {A: [unfinished()], B: [out_of_time()], C: [out_of_time()]}
+    service.errors |= {A: [unfinished()], B: [Transient(reason)], C: [Transient(reason)]}
     assert service.event(*THREE).status_code == 204
     assert [change.source for change in handed_over(service)] == THREE
     assert said(caplog) == [
         ("handed_over", "unfinished"),
-        ("handed_over", "out_of_time"),
-        ("handed_over", "out_of_time"),
+        ("handed_over", reason),
+        ("handed_over", reason),
     ]
     assert len({line.json_fields["next_message_id"] for line in caplog.records}) == 3
 

@@ -14,6 +14,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from werkzeug.test import Client
 from werkzeug.wrappers import Request
 
+from replicator.ending import Ending
 from replicator.errors import Permanent, Transient, Unfinished
 from replicator.events import looks_like_event
 from replicator.model import SourceKey
@@ -21,6 +22,7 @@ from replicator.reasons import Reason
 from replicator.rules import Rule
 from replicator.web.answers import CHALLENGES, ERROR_STATUSES, RETRY_AFTER_SECONDS
 from replicator.web.auth import OPEN
+from replicator.web.gate import FREE, TURNED_AWAY, Gate
 from replicator.web.ingest import IngestDoors
 from replicator.web.openapi import describe
 from replicator.web.openapi_auth import TOKEN_REASONS, guarded
@@ -189,6 +191,14 @@ def again(s: Scenes, path: str):
     return s.service.client.get(path, headers={"If-None-Match": etag})
 
 
+def turned_away(s: Scenes):
+    ending = Ending()
+    ending.announce()
+    return Client(Request.application(ReplicateDoors(s.service._engine, gate=Gate(1, ending)))).post(
+        "/v1/replicate:batch", json={"items": [DIRECT]}
+    )
+
+
 def without_threads(s: Scenes):
     """What nobody foresees: a failure of the process itself, outside of any item."""
     with patch("replicator.web.batch.ThreadPoolExecutor", side_effect=RuntimeError("can't start new thread")):
@@ -211,6 +221,7 @@ SCENES = {
     ("post", "/v1/replicate:batch", 400): lambda s: s.service.batch(),
     ("post", "/v1/replicate:batch", 413): lambda s: s.post("/v1/replicate:batch", LARGE),
     ("post", "/v1/replicate:batch", 500): without_threads,
+    ("post", "/v1/replicate:batch", 503): turned_away,
     ("post", "/", 204): lambda s: s.service.event(),
     ("post", "/", 400): lambda s: s.post("/", {}),
     ("post", "/", 403): lambda s: s.failing(PERMANENT, "POST", "/", eventbridge()),
@@ -340,6 +351,12 @@ def test_a_reason_is_documented_at_its_status_wherever_objects_are_replicated(re
         status for status, response in responses.items() if f"`{reason}`" in response["description"] and status > "299"
     ]
     assert documented == ([] if reason in about_this_door_or_none else [str(ERROR_STATUSES[reason])])
+
+
+@TARGETS
+def test_every_door_that_needs_a_place_says_what_it_answers_when_there_is_none(target):
+    for door, operation in {"replicate": REPLICATE, "ingest": INGEST}[target].operations.items():
+        assert operation.errors & TURNED_AWAY == (frozenset() if door in FREE else TURNED_AWAY), door
 
 
 def test_behind_the_guard_every_door_but_the_open_ones_is_described_as_taking_a_token():
