@@ -46,7 +46,7 @@ def translated(request: Callable[[], T]) -> T:
         raise Transient(Reason.CREDENTIALS_UNAVAILABLE, "the AWS SDK finds no usable credentials") from error
     except (BotoCoreError, urllib3.exceptions.HTTPError, OSError) as error:
         raise Transient(Reason.SOURCE_UNAVAILABLE, type(error).__name__) from error
-    except (ResponseParserError, *UNREADABLE):  # the SDK trusts the answer
+    except (ResponseParserError, RuntimeError, *UNREADABLE):  # the SDK trusts the answer, and any time in it
         raise not_s3() from None
 
 

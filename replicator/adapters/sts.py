@@ -62,5 +62,12 @@ def assume_role(client: Any, role_arn: str, token: Callable[[], str]) -> AwsKeys
         raise Transient(Reason.CREDENTIALS_UNAVAILABLE, f"AWS STS refuses the role: {code}") from error
     except (BotoCoreError, urllib3.exceptions.HTTPError, OSError) as error:
         raise Transient(Reason.CREDENTIALS_UNAVAILABLE, f"AWS STS does not answer: {type(error).__name__}") from error
-    except (ResponseParserError, AttributeError, LookupError, TypeError, ValueError):  # the SDK trusts the answer
+    except (
+        ResponseParserError,
+        AttributeError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ):  # the SDK trusts the answer, and any time in it
         raise Transient(Reason.CREDENTIALS_UNAVAILABLE, "the answer is none of AWS STS's") from None

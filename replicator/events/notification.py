@@ -7,7 +7,7 @@ from typing import TypeGuard
 from urllib.parse import quote_plus, unquote_plus
 
 from replicator.events.fields import JsonObject, malformed, moment, optional_text, present, text, version_id
-from replicator.model import Change, IgnoredEvent, Notice, SourceKey
+from replicator.model import MAX_KEY_BYTES, Change, IgnoredEvent, Notice, SourceKey
 from replicator.reasons import Reason
 
 # The counterparts of `eventbridge.CHANGES`. A name is a family and a member, or a family that has no members.
@@ -18,6 +18,9 @@ CHANGING_FAMILIES = frozenset(
 CHANGES = frozenset({"ObjectRestore:Completed"})
 
 TEST_EVENT = "s3:TestEvent"
+
+MAX_ENCODED_KEY = 3 * MAX_KEY_BYTES
+"""`%20` for each byte. Decoding takes up to 200 times the memory of what it decodes."""
 
 
 def recognises(document: object) -> TypeGuard[JsonObject]:
@@ -65,8 +68,8 @@ def write(change: Change) -> JsonObject:
 
 def _key(encoded: object) -> str:
     """The key, which notifications carry as in a form: "red flower.jpg" becomes "red+flower.jpg"."""
-    if not isinstance(encoded, str):
-        raise malformed("the object's key is not a string")
+    if not (isinstance(encoded, str) and len(encoded) <= MAX_ENCODED_KEY):
+        raise malformed(f"the object's key is not a string of at most {MAX_ENCODED_KEY} characters")
     try:
         return text(unquote_plus(encoded, errors="strict"), "the object's key")
     except UnicodeDecodeError:

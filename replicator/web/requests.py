@@ -22,7 +22,7 @@ from werkzeug.wrappers import Request
 
 from replicator.errors import Permanent
 from replicator.events import decode_json
-from replicator.model import Change, DestinationName, SourceKey
+from replicator.model import MAX_KEY_BYTES, Change, DestinationName, SourceKey
 from replicator.reasons import Reason
 from replicator.telemetry import Occasion
 
@@ -43,7 +43,8 @@ MAX_GENERATION = 2**63 - 1
 """Cloud Storage's generations are signed 64-bit numbers."""
 
 Model = TypeVar("Model", bound=BaseModel)
-Name = Annotated[str, Field(min_length=1)]
+Name = Annotated[str, Field(min_length=1, max_length=MAX_KEY_BYTES)]
+"""Its bytes are counted later; but what is far too long is in no line and no answer."""
 
 
 def _every_spelling(schema: dict[str, Any], model: type[BaseModel]) -> None:

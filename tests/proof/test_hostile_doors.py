@@ -1,5 +1,6 @@
 """Every door of both targets, on the real adapters: whatever comes in, the promises of docs/reliability.md hold."""
 
+import gc
 import gzip
 import logging
 import tracemalloc
@@ -8,10 +9,12 @@ from functools import partial
 import pytest
 import requests
 import schemathesis
+from hypothesis import assume
 from hypothesis import strategies as st
 from werkzeug.test import Client
 from werkzeug.wrappers import Request
 
+from replicator.model import MAX_KEY_BYTES
 from replicator.web.ingest import IngestDoors
 from replicator.web.openapi import describe
 from replicator.web.openapi_doors import INGEST, REPLICATE
@@ -22,6 +25,7 @@ from tests.proof.hostile.envelopes import damaged, enveloped
 from tests.proof.hostile.fuzzing import Tally
 from tests.proof.hostile.keys import EDGES, IMPOSSIBLE, REFUSED, any_key, replicable_key
 from tests.proof.hostile.promises import (
+    EXCEPTION_TEXT,
     Lines,
     require_answer,
     require_line,
@@ -35,10 +39,11 @@ from tests.service.test_openapi import CONFIG
 from tests.unit.web import doors as unit
 from tests.unit.web.doors import FakePublisher
 
-SECRET = "0123456789abcdef"
+SECRET = "the-secret-of-hostile-input"
 POSTS = ("/", "/v1/replicate", "/v1/replicate:batch")
-SECONDS, PEAK = 5.0, 96 * 1024**2
-"""For one body of at most `MAX_BODY_BYTES`: seconds of CPU, and bytes of memory."""
+SECONDS, PEAK = 5.0, 64 * MAX_BODY_BYTES
+"""For one body of at most `MAX_BODY_BYTES`: seconds of CPU, and bytes of memory. Python's objects for the JSON that is
+worst take 42 times its size, and nothing may come on top of that."""
 
 TALLY = Tally()
 
@@ -77,9 +82,10 @@ def lines(s3, service):
     """What is logged. After each test: what reached either side is for the rules' buckets, and every line is clean."""
     handler, logger = Lines(), logging.getLogger("replicator")
     logger.addHandler(handler)
-    before, logger.level = logger.level, logging.INFO
+    before = logger.level
+    logger.setLevel(logging.INFO)
     yield handler.fields
-    logger.level = before
+    logger.setLevel(before)
     logger.removeHandler(handler)
     require_source_kept(s3.targets, SOURCE)
     require_rules_kept(service.storage.requests, REPLICA)
@@ -140,6 +146,16 @@ def test_the_ingest_takes_any_json_with_the_secret_and_nothing_without(tally, in
             assert (answer.status_code, publisher.published) == (413 if len(body) > MAX_BODY_BYTES else 400, [])
 
 
+@pytest.fixture
+def lean_process():
+    """What else this process holds is out of the garbage collector's sight, as it is not there in a service."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("lean_process")
 @pytest.mark.parametrize("path", [*POSTS, "/v1/events"])
 def test_no_body_costs_more_time_or_memory_than_its_bound(tally, path):
     """Without sockets, so that only the service's memory counts."""
@@ -211,28 +227,26 @@ def test_any_key_arrives_as_itself_by_every_way(tally, service, s3):
         assert answer.json()["destination"] == f"gs://{REPLICA}/{key}"
         assert answer.json()["in_sync"] is True
 
-    tally.fuzz(enveloped(replicable_key, SOURCE, most=2), by_event, 30, 1500)
-    tally.fuzz(replicable_key, by_call, 10, 800)
+    tally.fuzz(enveloped(replicable_key, SOURCE, most=2), by_event, 30, 600)
+    tally.fuzz(replicable_key, by_call, 10, 300)
     for key in EDGES:
         by_call(key)
 
 
 def test_no_key_that_is_refused_is_read_or_written(tally, service, s3):
-    def refused(status: int, key: str) -> None:
+    def refused(key: str) -> None:
         before = len(service.storage.requests), len(s3.targets)
         answer = send(tally, "refused keys", service.url, "/v1/replicate", encoded({"bucket": SOURCE, "key": key}))
-        assert answer.status_code == status
+        assert answer.status_code == (422 if 1 <= len(key) <= MAX_KEY_BYTES else 400)
         for method in ("GET", "DELETE"):
             asked = {"bucket": REPLICA, "key": key}
             answer = requests.request(method, f"{service.url}/v1/object", params=asked, timeout=60)
             require_answer(answer.status_code, answer.headers["Content-Type"], answer.content)
-            assert answer.status_code == status
+            assert answer.status_code == (422 if key else 400)
         assert (len(service.storage.requests), len(s3.targets)) == before
 
-    for key in REFUSED:
-        refused(422, key)
-    for key in IMPOSSIBLE:
-        refused(422 if key else 400, key)
+    for key in [*REFUSED, *IMPOSSIBLE]:
+        refused(key)
 
 
 # --- What is drawn ----------------------------------------------------------------------------------------------------
@@ -247,7 +261,7 @@ def test_damaged_envelopes_are_followed_or_refused(tally, service, ingest_url, l
         send(tally, "damaged envelopes", service.url, "/v1/replicate", body)
         send(tally, "damaged envelopes", ingest_url, "/v1/events", body, **{SECRET_HEADER: SECRET})
 
-    tally.fuzz(damaged(enveloped(any_key, SOURCE)), check, 60, 2500)
+    tally.fuzz(damaged(enveloped(any_key, SOURCE)), check, 60, 1000)
 
 
 def operations(service) -> list:
@@ -275,6 +289,7 @@ def test_every_operation_withstands_what_its_description_allows_and_hostile_valu
 
     def check(example: tuple) -> None:
         case, exchanged, value, place = example
+        assume(not any(EXCEPTION_TEXT.search(repr(part)) for part in holders(case)))
         if exchanged:
             exchange(case, place, value)
         if target_ is INGEST and operation.method == "post":
@@ -287,19 +302,20 @@ def test_every_operation_withstands_what_its_description_allows_and_hostile_valu
             require_answer(answer.status_code, content_type, answer.content)
 
     example = st.tuples(drawn, st.booleans(), texts, st.integers(0, 7))
-    tally.fuzz(example, check, 10, 150)
+    tally.fuzz(example, check, 10, 100)
+
+
+def holders(case) -> list[dict]:
+    return [holder for holder in (case.path_parameters, case.query, case.body) if isinstance(holder, dict) and holder]
 
 
 def exchange(case, place: int, value: str) -> None:
     """Puts `value` in place of one of the parameters or fields, or into a header that we read."""
-    holders = [
-        holder for holder in (case.path_parameters, case.query, case.body) if isinstance(holder, dict) and holder
-    ]
-    if not holders or place == 0:
+    if not holders(case) or place == 0:
         sendable = value.translate(SENDABLE).encode(errors="ignore").decode("latin-1").strip()
         case.headers = {**(case.headers or {}), "traceparent": sendable, "X-Cloud-Trace-Context": sendable}
         return
-    holder = holders[place % len(holders)]
+    holder = holders(case)[place % len(holders(case))]
     sent = value.encode(errors="ignore").decode() or "x"  # the URL of a request has no lone surrogates
     holder[list(holder)[place % len(holder)]] = value if holder is case.body else sent
 

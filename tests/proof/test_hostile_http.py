@@ -20,7 +20,7 @@ from tests.servers import AWS, cloud_storage
 from tests.service.conftest import REPLICA, SOURCE
 from tests.service.observed import REPLICATE, Observed, observed
 
-SECRET = "0123456789abcdef"
+SECRET = "the-secret-of-hostile-input"
 SECONDS = 30.0
 GROWTH = 512 * 1024**2
 """Bytes of memory that `AT_ONCE` of the most costly bodies may take together, with what is not collected yet."""
@@ -52,6 +52,8 @@ def service(target, tmp_path_factory):
             yield running
         require_source_kept(s3.targets, SOURCE)
         assert require_rules_kept(storage.requests, REPLICA) == 0
+        asked = [f"{request.path}?{request.query}" for request in storage.requests]
+        assert not any("%EF%BF%BD" in target for target in asked), "what is not UTF-8 is no other key"
     assert running.lines
     for line in running.lines:
         assert MARK not in line

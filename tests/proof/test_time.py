@@ -1,14 +1,17 @@
 """Time is a hint like everything else in an event: no clock and no calendar decides what is replicated."""
 
 import json
+import re
 import time
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import replicator
 from replicator.adapters.gcs_resource import destination_object
 from replicator.adapters.s3_object import source_object
 from replicator.dev.cloud_storage import CloudStorageServer
@@ -84,10 +87,19 @@ def s3_url():
         yield url
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def service(s3_url):
+    """Each test has a key of its own."""
     with serving(s3_url) as running:
         yield running
+
+
+LAGS: dict[str, list[float | None]] = {}
+"""Of the events that the service acknowledged, by the kind of their time; `None` where there is no lag."""
+
+
+def account(kind: str, lines: list[dict]) -> None:
+    LAGS.setdefault(kind, []).extend(line.get("lag_seconds") for line in lines)
 
 
 @pytest.fixture
@@ -107,9 +119,9 @@ def occurred_at(event: object) -> datetime | None:
     return notice.occurred_at
 
 
-def with_time(said: object) -> list[dict]:
+def with_time(said: object, key: str = "k") -> list[dict]:
     """Both kinds of events at a time."""
-    bridge, records = eventbridge("k"), notification("k")
+    bridge, records = eventbridge(key), notification(key)
     bridge["time"] = records["Records"][0]["eventTime"] = said
     return [bridge, records]
 
@@ -143,27 +155,31 @@ def test_any_time_in_any_zone_is_read_as_its_moment_and_survives_a_message_of_ou
 
 @pytest.mark.parametrize("said", [*READ, *UNREAD], ids=str)
 def test_no_event_is_refused_for_its_time_and_the_lag_is_never_negative(service: Service, lines, said):
-    service.put("k", b"hello")
-    for event in with_time(said):
+    key = f"said/{said!r}"
+    service.put(key, b"hello")
+    for event in with_time(said, key):
         assert service.push(push(event)).status_code == 204
-    assert service.visible("k") == b"hello"
+    assert service.visible(key) == b"hello"
     assert [line["result"] for line in lines] == ["created", "unchanged"]
     for line in lines:
-        assert ("lag_seconds" in line) == (said in READ)
+        assert ("lag_seconds" in line) == (str(said) in READ)
         assert line.get("lag_seconds", 0) >= 0
+    account("a time that can be read" if str(said) in READ else "none, or one that cannot be read", lines)
 
 
 @pytest.mark.parametrize("age", [-100 * YEAR, -YEAR, -timedelta(minutes=5), timedelta(0), YEAR, 50 * YEAR], ids=str)
 def test_neither_age_nor_order_of_events_decides_what_is_replicated(service: Service, lines, age):
     """The source is as it is: an old event about a new object, and a new one about an old object, lead to the same."""
-    service.put("k", b"new")
-    event = eventbridge("k")
+    key = f"age/{age}"
+    service.put(key, b"new")
+    event = eventbridge(key)
     event["time"] = (datetime.now(UTC) - age).isoformat()
     assert service.push(push(event)).status_code == 204
-    assert service.visible("k") == b"new"
+    assert service.visible(key) == b"new"
     [line] = lines
     assert line["result"] == "created"
     assert abs(line["lag_seconds"] - max(0.0, age.total_seconds())) < 60
+    account("in the future" if age < timedelta(0) else "now" if not age else "old", lines)
 
 
 @quick
@@ -179,6 +195,7 @@ def test_the_lag_is_never_negative_and_never_an_error(when):
     finally:
         record_with()
     assert said[0]["lag_seconds"] >= 0
+    account("drawn, without a service", said)
 
 
 # --- Last-Modified, and the custom time -------------------------------------------------------------------------------
@@ -205,6 +222,12 @@ def test_last_modified_is_in_gmt_wherever_the_service_runs(in_zone, zone):
     assert source_object(SourceKey("s", "k"), headers).last_modified == datetime(2026, 3, 29, 2, 30, tzinfo=UTC)
 
 
+@pytest.fixture(scope="module")
+def s3():
+    with scripted_s3() as server:
+        yield server
+
+
 @pytest.mark.parametrize(
     "said",
     [
@@ -213,15 +236,19 @@ def test_last_modified_is_in_gmt_wherever_the_service_runs(in_zone, zone):
         "Fri, 31 Dec 10000 23:59:59 GMT",
         "Fri, 31 Dec 9999 23:59:59 -1200",
         "Sat, 31 Dec 2016 23:59:60 X",
+        "1e300",
+        "Fri, 02 Jan 2026 03:04:05 +99999999999999999999",
     ],
 )
-def test_a_last_modified_beyond_any_calendar_is_a_failure_of_s3_that_has_a_name(said):
-    with scripted_s3() as s3:
-        source = s3_source(s3.url)
-        s3.script[:] = [found(Last_Modified=said or " ")] * 2
+def test_a_last_modified_beyond_any_calendar_is_a_failure_of_s3_that_has_a_name(s3, said):
+    """Whoever reads it: the first request is the SDK's, the second is lean."""
+    source = s3_source(s3.url)
+    s3.script[:] = [found(Last_Modified=said or " ")] * 2
+    for _ in s3.script.copy():
         with pytest.raises(Transient) as failed:
             source.stat(SCRIPTED)
         assert failed.value.reason is Reason.SOURCE_UNAVAILABLE
+    assert [request.is_lean for request in s3.requests[-2:]] == [False, True]
 
 
 def destination_with(custom_time: str | None):
@@ -256,7 +283,9 @@ def engine(source: InMemorySource, storage: CloudStorageServer) -> Engine:
 moments = st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30), timezones=st.just(UTC)).map(
     lambda when: when.replace(microsecond=0)  # S3's resolution
 )
-histories = st.lists(st.tuples(moments, st.sampled_from([b"a", b"b"]), st.sampled_from(["text/css", "text/html"])))
+histories = st.lists(
+    st.tuples(moments, st.sampled_from([b"a", b"b"]), st.sampled_from(["text/css", "text/html"])), max_size=6
+)
 
 
 def test_the_custom_time_is_that_of_the_source_whichever_way_its_clock_goes(storage, proof):
@@ -307,9 +336,40 @@ def test_an_object_of_somebody_else_s_with_a_custom_time_of_its_own_is_taken_ove
 
 
 def test_an_event_to_the_millisecond_does_not_make_an_object_of_whole_seconds_look_changed(service: Service, lines):
-    service.put("k", b"hello")
+    service.put("whole-seconds", b"hello")
+    before = service.writes()
     for fraction in ("", ".000", ".999", ".999999"):
-        for event in with_time(f"2026-06-01T12:00:00{fraction}Z"):
+        for event in with_time(f"2026-06-01T12:00:00{fraction}Z", "whole-seconds"):
             service.push(push(event))
     assert [line["result"] for line in lines] == ["created", *["unchanged"] * 7]
-    assert service.writes("k") == 1
+    assert service.writes() == before + 1
+
+
+# --- Our own clocks ---------------------------------------------------------------------------------------------------
+
+WALL_CLOCK = re.compile(r"\btime\.time(_ns)?\(|\bfrom time import\b.*\btime\b|\.(now|utcnow|today)\(")
+
+
+def test_the_wall_clock_is_read_where_others_clocks_are_compared_with_it_and_nowhere_else():
+    """What is to happen after so many seconds goes by a clock that nobody sets, and that knows no daylight saving."""
+    code = Path(replicator.__file__).parent
+    reads = {file.relative_to(code).as_posix() for file in code.rglob("*.py") if WALL_CLOCK.search(file.read_text())}
+    assert {file for file in reads if not file.startswith("dev/")} == {
+        "adapters/google_tokens.py",
+        "adapters/s3_signature.py",
+        "telemetry/outcomes.py",
+    }
+
+
+def test_what_was_tried_is_reported(proof):
+    """Lags are in years: in seconds they would be others in each run."""
+    rows = [
+        "| time of the event | events | without a lag | least lag, years | most lag, years |",
+        "|---|---|---|---|---|",
+    ]
+    for kind, said in sorted(LAGS.items()):
+        lags = [lag / YEAR.total_seconds() for lag in said if lag is not None]
+        least, most = (f"{min(lags):,.0f}", f"{max(lags):,.0f}") if lags else ("", "")
+        rows.append(f"| {kind} | {len(said)} | {len(said) - len(lags)} | {least} | {most} |")
+    assert LAGS
+    proof.report("time", "\n".join(rows))

@@ -1,6 +1,11 @@
 """What is installed is exactly what was locked, and what passes by the security rules says why."""
 
+import importlib.metadata
+import json
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -41,6 +46,60 @@ def test_every_direct_dependency_is_locked():
 
 def test_what_is_tested_is_what_is_deployed():
     assert pinned("requirements.txt").items() <= pinned("requirements-dev.txt").items()
+
+
+def direct() -> tuple[list[str], list[str]]:
+    """The names in pyproject.toml: those of the service, and those of development."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return tuple(
+        [canonical(name) for name in names]
+        for names in (project["dependencies"], project["optional-dependencies"]["dev"])
+    )
+
+
+def described() -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+    """The rows of the two tables of docs/dependencies.md."""
+    tables = re.findall(r"((?:^\|.*\|\n)+)", (ROOT / "docs/dependencies.md").read_text(), re.MULTILINE)
+    cells = [
+        [[cell.strip() for cell in line.strip("|\n").split("|")] for line in table.splitlines()] for table in tables
+    ]
+    service, development = ([dict(zip(rows[0], row, strict=True)) for row in rows[2:]] for rows in cells)
+    return service, development
+
+
+def test_each_direct_dependency_is_described_and_no_other():
+    assert tuple([row["package"] for row in rows] for rows in described()) == direct()
+    assert all(row["for"] for rows in described() for row in rows)
+
+
+def test_the_licences_are_those_that_the_packages_have():
+    for row in [row for rows in described() for row in rows]:
+        about = importlib.metadata.metadata(row["package"])
+        licence = about.get("License-Expression") or about.get("License")
+        assert licence.replace("Apache License 2.0", "Apache-2.0") == row["licence"], row["package"]
+
+
+STARTED = """
+import json, sys
+import functions_framework, replicator.server
+functions_framework.create_app("replicate", "main.py", "http").test_client().get("/health")
+print(json.dumps([name for name in sys.argv[1:] if name in sys.modules]))
+"""
+
+
+def test_what_is_loaded_at_start_is_what_is_said_to_be():
+    """Each import costs a cold start its time."""
+    modules = {row["imported as"].strip("`"): row["loaded"].startswith("at start") for row in described()[0]}
+    settings = {"AUTH": "none", "HOST": "127.0.0.1", "SOURCE_S3_BUCKETS": "source", "TARGET_GCS_BUCKET": "replica"}
+    ran = subprocess.run(
+        [sys.executable, "-c", STARTED, *modules],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env={**os.environ, **settings},
+    )
+    assert set(json.loads(ran.stdout.splitlines()[-1])) == {name for name, at_start in modules.items() if at_start}
 
 
 def exceptions(folder: str) -> list[tuple[str, str]]:

@@ -52,6 +52,7 @@ def require_line(fields: Mapping[str, Any]) -> None:
     assert not EXCEPTION_TEXT.search(text), text
     assert "\n" not in text
     assert len(text) < 64 * 1024, "a line has its bounds whatever the input"
+    assert all(abs(said) < 2**63 for said in fields.values() if isinstance(said, int)), "as has a number in it"
 
 
 def require_rules_kept(served: Iterable[ServedRequest], bucket: str) -> int:

@@ -89,6 +89,9 @@ REFUSED: dict[str, bytes] = {
     "a gzip bomb's coding": post(LENGTH, b"Content-Encoding: gzip\r\n"),
     "a form": post(LENGTH, b"Content-Type: multipart/form-data; boundary=x\r\n"),
     "another bucket": post(LENGTH),
+    "a trace with a line": post(
+        LENGTH, b"traceparent: 00-" + MARKED, b"\r\nX-Cloud-Trace-Context: " + MARKED + b"\r\n"
+    ),
 }
 """What is refused: with a status from 400 to 499."""
 

@@ -132,6 +132,18 @@ def test_an_answer_that_is_none_of_stss_is_transient(sts, client, monkeypatch, a
     assert unreadable.value.detail == "the answer is none of AWS STS's"
 
 
+@pytest.mark.parametrize("expiration", ["", "10000-01-01T00:00:00Z", "yesterday", "1e300"])
+def test_a_time_that_no_calendar_has_makes_it_none_of_stss(sts, client, monkeypatch, expiration):
+    """The SDK reads it, though we do not."""
+    answer = sts.answer
+    monkeypatch.setattr(
+        sts, "answer", lambda request: (200, answer(request)[1].replace("2030-01-01T00:00:00Z", expiration))
+    )
+    with pytest.raises(Transient) as unreadable:
+        assume_role(client, ROLE, lambda: TOKEN)
+    assert unreadable.value.reason is Reason.CREDENTIALS_UNAVAILABLE
+
+
 def test_an_sts_that_is_not_there_is_transient(monkeypatch):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

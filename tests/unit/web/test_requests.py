@@ -94,7 +94,7 @@ def test_a_direct_body_names_an_object(document):
     assert read_direct(document) == DirectCall(SourceKey("b", "k"))
 
 
-@pytest.mark.parametrize("key", [" ", "a b+c%2F", "ü/日本/🚀", "\x00", "x" * 5000, "../.."])
+@pytest.mark.parametrize("key", [" ", "a b+c%2F", "ü/日本/🚀", "\x00", "x" * 1024, "../.."])
 def test_a_key_is_taken_as_it_is(key):
     assert read_direct({"bucket": "b", "key": key}).source.key == key
 
@@ -110,6 +110,7 @@ INPUT = "do-not-repeat-this"
         ({"key": INPUT}, "s3_bucket: "),
         ({"bucket": "", "key": INPUT}, "bucket: "),
         ({"bucket": INPUT, "key": ""}, "key: "),
+        ({"bucket": "b", "key": INPUT * 60}, "key: "),
         ({"bucket": 17.0, "key": INPUT}, "bucket: "),
         ({"bucket": None, "key": INPUT}, "bucket: "),
         ({"bucket": [INPUT], "key": INPUT}, "bucket: "),
