@@ -59,6 +59,22 @@ Notice = Change | IgnoredEvent
 
 
 @dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message whose delivery Pub/Sub gave up, as somebody holds it for now.
+
+    `handle` is good for this holding only. `data` and `attributes` are those that were published, at `published_at`; a
+    replay is published anew. `attempts` counts the deliveries, where that is known.
+    """
+
+    handle: str
+    message_id: str
+    data: bytes
+    attributes: Mapping[str, str]
+    published_at: datetime
+    attempts: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ContentHeaders:
     """The HTTP headers that both sides keep with an object."""
 

@@ -13,6 +13,7 @@ from replicator.model import (
     BucketFacts,
     Checksum,
     CompositeChecksum,
+    DeadLetter,
     DestinationName,
     DestinationObject,
     SourceKey,
@@ -21,6 +22,9 @@ from replicator.model import (
 
 MAX_COMPONENTS = 32
 """Objects that one request composes, at most (https://cloud.google.com/storage/docs/composite-objects)."""
+
+LEASE = 60
+"""Seconds for which a dead letter is held. Who dies with it in hand leaves it hidden for no longer than that."""
 
 
 class Body(Protocol):
@@ -151,6 +155,32 @@ class Publisher(Protocol):
 
     def publish(self, data: bytes, attributes: dict[str, str]) -> str:
         """Returns the message id once the message is durable. Raises `Transient(publish_failed)`, within 4 s."""
+
+
+class DeadLetters(Protocol):
+    """Holds the messages that Pub/Sub gave up, in a subscription of their own.
+
+    What is pulled is hidden from everybody else for a lease, `LEASE` seconds when it is extended. A lease that runs out
+    gives the message back: whatever becomes of its holder, it is lost to nobody.
+
+    Raises `Permanent(subscription_not_found, subscription_access_denied or subscription_refused)`, and
+    `Transient(subscription_unavailable or credentials_unavailable)`.
+    """
+
+    def pull(self, most: int) -> Sequence[DeadLetter]:
+        """One to `most` messages; none when there was none to be had for some seconds, though there may be still.
+
+        A message may come again while it is held: by another handle, under the same id.
+        """
+
+    def extend(self, handles: Sequence[str]) -> None:
+        """Holds the messages for a lease from now on. May be repeated."""
+
+    def release(self, handles: Sequence[str]) -> None:
+        """Gives the messages back: they can be pulled at once. May be repeated."""
+
+    def acknowledge(self, handles: Sequence[str]) -> None:
+        """Removes the messages for good. May be repeated. One that is not held any more may come again all the same."""
 
 
 class IdentityTokens(Protocol):

@@ -72,6 +72,9 @@ class Reason(StrEnum):
     DESTINATION_BUCKET_NOT_FOUND = "destination_bucket_not_found", "The destination bucket does not exist."
     DESTINATION_ACCESS_DENIED = "destination_access_denied", "Cloud Storage refuses access to the destination."
     DESTINATION_REFUSED = "destination_refused", "Cloud Storage refuses the request as invalid."
+    SUBSCRIPTION_NOT_FOUND = "subscription_not_found", "The subscription of the dead letters does not exist."
+    SUBSCRIPTION_ACCESS_DENIED = "subscription_access_denied", "Pub/Sub refuses access to the dead letters."
+    SUBSCRIPTION_REFUSED = "subscription_refused", "Pub/Sub refuses the request for dead letters as invalid."
 
     # Transient: the same attempt may succeed later
     SOURCE_UNAVAILABLE = "source_unavailable", "S3 did not answer, or asked to be called later."
@@ -91,5 +94,6 @@ class Reason(StrEnum):
     STOPPING = "stopping", "The instance is about to end; another one will take the request."
     UNFINISHED = "unfinished", "The copy is not finished; what is copied is kept, and the next request goes on from it."
     PUBLISH_FAILED = "publish_failed", "Pub/Sub did not confirm the event."
+    SUBSCRIPTION_UNAVAILABLE = "subscription_unavailable", "Pub/Sub did not answer the request for dead letters."
 
     UNEXPECTED = "unexpected", "An unexpected error; the log has its kind."

@@ -18,6 +18,7 @@ from replicator.rules import Deletes, Foreign, Rule, RuleSet, SourceAccess
 from replicator.rules.fields import DestinationBucket, Role, Secret, SourceBucket
 
 Topic = Annotated[str, Field(pattern="^projects/[^/]+/topics/[^/]+$")]
+Subscription = Annotated[str, Field(pattern="^projects/[^/]+/subscriptions/[^/]+$")]
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 EMAIL = "^[^@\\s]+@[^@\\s]+$"
@@ -347,3 +348,15 @@ class IngestSettings(ServerSettings):
         if not secrets or min(map(len, secrets)) < MIN_SECRET_LENGTH:
             raise ValueError(f"each secret has at least {MIN_SECRET_LENGTH} characters")
         return secrets
+
+
+class DeadLetterSettings(Settings):
+    """What the command `dead-letters` has beside the engine's."""
+
+    dead_letter_subscription: Subscription = Field(
+        description="The pull subscription on the dead-letter topic: `projects/…/subscriptions/…`."
+    )
+    pubsub_topic: Topic | None = Field(None, description="The topic that `dead-letters replay` publishes to.")
+    pubsub_emulator_host: str | None = Field(
+        None, description="Google's own variable: a Pub/Sub server for tests, which takes no credentials."
+    )

@@ -2,7 +2,8 @@
 
 import hashlib
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from threading import RLock
 
 from awscrt.checksums import crc32c as compute_crc32c
 
+from replicator.dev.message import ADDED
 from replicator.errors import DestinationMoved, Permanent, SourceMoved, Transient
 from replicator.model import (
     Attributes,
@@ -18,13 +20,14 @@ from replicator.model import (
     Checksum,
     CompositeChecksum,
     ContentHeaders,
+    DeadLetter,
     DestinationName,
     DestinationObject,
     Placement,
     SourceKey,
     SourceObject,
 )
-from replicator.ports import MAX_COMPONENTS, Body, UploadSession
+from replicator.ports import LEASE, MAX_COMPONENTS, Body, UploadSession
 from replicator.reasons import Reason
 from replicator.receipt import METADATA_KEY, decode, encode
 
@@ -321,3 +324,76 @@ class _InMemorySession:
 def _with_receipt(attributes: Attributes) -> dict[str, str]:
     receipt = {METADATA_KEY: encode(attributes.receipt)} if attributes.receipt else {}
     return {**attributes.metadata, **receipt}
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class InMemoryDeadLetters:
+    """The dead letters of a subscription. `on_call` runs before each call, with its name, and may raise.
+
+    Each time that a message is pulled it has another handle. `messages` has the ids of those that are not acknowledged.
+    """
+
+    def __init__(self, clock: Callable[[], float] | None = None) -> None:
+        self.clock = clock or Clock()
+        self.letters: dict[str, DeadLetter] = {}
+        self.hidden_until: dict[str, float] = {}
+        self.on_call: Callable[[str], None] = lambda name: None
+        self._handles: dict[str, str] = {}
+        self._numbers = itertools.count(1)
+
+    @property
+    def held(self) -> list[str]:
+        return [message_id for message_id in self.letters if self.hidden_until[message_id] > self.clock()]
+
+    def publish(self, data: bytes, attributes: Mapping[str, str]) -> str:
+        """As to the dead-letter topic; attributes that begin as Pub/Sub's own say when and how often."""
+        message_id = f"m{next(self._numbers)}"
+        own = {name: value for name, value in attributes.items() if not name.startswith(ADDED)}
+        count, published = (attributes.get(f"{ADDED}{name}", "") for name in ("DeliveryCount", "TopicPublishTime"))
+        known = re.fullmatch(r"[-\d]+T[:\d.]+\+00:00", published)
+        self.letters[message_id] = DeadLetter(
+            "",
+            message_id,
+            data,
+            own,
+            datetime.fromisoformat(published) if known else datetime.now(UTC),
+            int(count) if re.fullmatch(r"[0-9]{1,9}", count) else None,
+        )
+        self.hidden_until[message_id] = 0.0
+        return message_id
+
+    def pull(self, most: int) -> Sequence[DeadLetter]:
+        self.on_call("pull")
+        free = [message_id for message_id in self.letters if message_id not in self.held][:most]
+        handles = {message_id: f"h{next(self._numbers)}" for message_id in free}
+        self._handles |= {handle: message_id for message_id, handle in handles.items()}
+        self._hide(list(handles.values()), LEASE)
+        return [replace(self.letters[message_id], handle=handle) for message_id, handle in handles.items()]
+
+    def extend(self, handles: Sequence[str]) -> None:
+        self.on_call("extend")
+        self._hide(handles, LEASE)
+
+    def release(self, handles: Sequence[str]) -> None:
+        self.on_call("release")
+        self._hide(handles, 0)
+
+    def acknowledge(self, handles: Sequence[str]) -> None:
+        self.on_call("acknowledge")
+        for handle in handles:
+            self.letters.pop(self._handles[handle], None)
+
+    def _hide(self, handles: Sequence[str], seconds: float) -> None:
+        self.hidden_until |= {self._handles[handle]: self.clock() + seconds for handle in handles}

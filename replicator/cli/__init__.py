@@ -10,9 +10,12 @@ from typing import NoReturn
 
 import click
 
+from replicator.cli import dead_letters
 from replicator.cli.command import COMPLETION_VARIABLE, EngineFactory, commands, configured_engine
 from replicator.cli.exit_codes import ExitCode
 from replicator.cli.interruption import StillRunning, end_at_once
+
+commands.add_command(dead_letters.group)
 
 
 def main(arguments: Sequence[str] | None = None, engine: EngineFactory = configured_engine) -> NoReturn:

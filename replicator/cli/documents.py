@@ -22,13 +22,13 @@ def copy_document(key: SourceKey, results: Sequence[Outcome | Failure], seconds:
     return {
         "source": str(key),
         "seconds": round(seconds, 3),
-        "outcomes": [_result(result) for result in results],
+        "outcomes": [result_document(result) for result in results],
     }
 
 
 def check_document(found: Mapping[str, ReplicationError | None]) -> Document:
     """As `GET /ready` answers it under `checks`, but with what it is that a bucket cannot be used for."""
-    return {bucket: _error(error) if error else "ok" for bucket, error in found.items()}
+    return {bucket: error_fields(error) if error else "ok" for bucket, error in found.items()}
 
 
 def status_document(status: Status) -> Document:
@@ -46,14 +46,14 @@ def explanation_document(explanation: Explanation) -> Document:
     if explanation.prospects:
         document["state"] = _state(explanation.found)
         document["destinations"] = [
-            _prospect(found) | {"foreseen": _result(found.foreseen)} for found in explanation.prospects
+            _prospect(found) | {"foreseen": result_document(found.foreseen)} for found in explanation.prospects
         ]
     return document
 
 
 def error_document(subject: SourceKey | DestinationName | None, error: ReplicationError) -> Document:
     """What prevented a command as a whole, perhaps one that is about no object."""
-    failed = {"result": "failed"} | _error(error)
+    failed = {"result": "failed"} | error_fields(error)
     if subject is None:
         return failed
     return {"source" if isinstance(subject, SourceKey) else "destination": str(subject)} | failed
@@ -66,13 +66,15 @@ def _key(explanation: Explanation) -> Document:
     return document
 
 
-def _result(result: Outcome | Failure) -> Document:
+def result_document(result: Outcome | Failure) -> Document:
+    """What became, or would become, of one destination."""
     if isinstance(result, Failure):
-        return failure_fields(result) | _error(result.error)
+        return failure_fields(result) | error_fields(result.error)
     return outcome_fields(result) | {"detail": result.reason.explanation}
 
 
-def _error(error: ReplicationError) -> Document:
+def error_fields(error: ReplicationError) -> Document:
+    """Why something failed."""
     return {
         "reason": str(error.reason),
         "detail": error.reason.explained(error.detail),
@@ -95,7 +97,7 @@ def _state(found: SourceObject | ReplicationError | None) -> Document:
     if found is None:
         return {"exists": False}
     if isinstance(found, ReplicationError):
-        return {"exists": None} | _error(found)
+        return {"exists": None} | error_fields(found)
     return {
         "exists": True,
         "etag": found.etag,

@@ -36,6 +36,11 @@ class Output:
         if not self.json:
             click.echo(text.printable(line), err=True)
 
+    def note(self, line: str) -> None:
+        """About the command itself, with `json` as well: it is no answer."""
+        if not self.quiet:
+            click.echo(text.printable(line), err=True)
+
     def fail(self, subject: SourceKey | DestinationName | None, error: ReplicationError) -> NoReturn:
         """The command as a whole came to nothing."""
         from replicator.cli.documents import error_document  # noqa: PLC0415
@@ -49,7 +54,9 @@ def finish(code: ExitCode) -> NoReturn:
     click.get_current_context().exit(code)
 
 
-def with_output(*, quiet: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def with_output(
+    *, quiet: bool = True, json_help: str = "Print one JSON document."
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Gives a command `--json`, perhaps `--quiet`, and what they come to as its first argument."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -61,6 +68,6 @@ def with_output(*, quiet: bool = True) -> Callable[[Callable[..., None]], Callab
 
         if quiet:
             called = click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")(called)
-        return click.option("--json", is_flag=True, help="Print one JSON document.")(called)
+        return click.option("--json", is_flag=True, help=json_help)(called)
 
     return decorate

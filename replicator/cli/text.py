@@ -27,14 +27,27 @@ def result_line(result: Outcome | Failure, seconds: float) -> str:
     ]
     facts += [f"{seconds:.2f} s", f"not held: {', '.join(result.not_held)}" if result.not_held else None]
     known = ", ".join(fact for fact in facts if fact)
-    return f"{_happening(result):9} {_way(result)}  {result.reason}: {result.reason.explanation} [{known}]"
+    return f"{_happening(result):9} {way(result)}  {result.reason}: {result.reason.explanation} [{known}]"
 
 
 def failure_line(failure: Failure) -> str:
     """One destination that failed; of an error that nobody foresaw also its kind, since there is no log."""
     cause = failure.error.__cause__ if failure.error.reason is Reason.UNEXPECTED else None
     kind = f" [{type(cause).__name__}]" if cause else ""
-    return f"failed    {_way(failure)}  {error_text(failure.error)}{kind}"
+    return f"failed    {way(failure)}  {error_text(failure.error)}{kind}"
+
+
+def foreseen_text(result: Outcome | Failure) -> str:
+    """What would become of one destination, and why."""
+    if isinstance(result, Failure):
+        return f"would fail: {error_text(result.error)}"
+    lost = f" (not held: {', '.join(result.not_held)})" if result.not_held else ""
+    return f"would be {result.result}: {result.reason}: {result.reason.explanation}{lost}"
+
+
+def way(result: Outcome | Failure) -> str:
+    """From where to where."""
+    return f"{result.source} -> {result.destination}" if result.destination else str(result.source)
 
 
 def error_text(error: ReplicationError) -> str:
@@ -82,11 +95,7 @@ def explanation_lines(explanation: Explanation) -> Iterator[str]:
         yield ""
         yield str(prospect.destination)
         yield f"    there  {_found_text(prospect)}"
-        yield f"    now    {_prospect_text(prospect)}"
-
-
-def _way(result: Outcome | Failure) -> str:
-    return f"{result.source} -> {result.destination}" if result.destination else str(result.source)
+        yield f"    now    {foreseen_text(prospect.foreseen)}"
 
 
 def _path_text(outcome: Outcome) -> str | None:
@@ -151,13 +160,6 @@ def _receipt_text(receipt: Receipt) -> str:
     version = f", version {receipt.version_id}" if receipt.version_id else ""
     modified = receipt.last_modified.isoformat()
     return f"{receipt.source}, etag {receipt.etag}{version}, modified {modified}, checked {receipt.checked}"
-
-
-def _prospect_text(prospect: Prospect) -> str:
-    if isinstance(prospect.foreseen, Failure):
-        return f"would fail: {_reason_text(prospect)}"
-    lost = f" (not held: {', '.join(prospect.foreseen.not_held)})" if prospect.foreseen.not_held else ""
-    return f"would be {prospect.foreseen.result}: {_reason_text(prospect)}{lost}"
 
 
 def _reason_text(prospect: Prospect) -> str:

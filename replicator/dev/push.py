@@ -1,32 +1,21 @@
 """A Pub/Sub push subscription. https://cloud.google.com/pubsub/docs/push"""
 
 import base64
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from threading import Lock
+from collections.abc import Callable
 from typing import Any
 
 import requests
 
 from replicator.dev.clients import http_session
 from replicator.dev.deliveries import Backoff, Deliveries
+from replicator.dev.message import Message, given_up, revived
+from replicator.dev.pull import PullSubscription
 
 BACKOFF = Backoff(0.5, 10)
 """Shorter than any deployment's: a person is watching."""
 
 ACKNOWLEDGED = frozenset({102, 200, 201, 202, 204})
 """Every other status, 4xx included, asks for the message again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A published message. `published_at` is in UTC."""
-
-    message_id: str
-    data: bytes
-    attributes: Mapping[str, str]
-    published_at: datetime
 
 
 def push_envelope(message: Message, subscription: str, attempt: int) -> dict[str, Any]:
@@ -49,7 +38,7 @@ def push_envelope(message: Message, subscription: str, attempt: int) -> dict[str
 class PushSubscription(Deliveries[Message]):
     """Posts each message to `url` until that acknowledges it, or has refused it `max_attempts` times.
 
-    `ack_deadline` is also the request's time-out. `report` gets a line about each dead letter.
+    Then it goes to `dead_letters`, and `report` gets a line about it. `ack_deadline` is also the request's time-out.
     """
 
     def __init__(
@@ -62,26 +51,24 @@ class PushSubscription(Deliveries[Message]):
         backoff: Backoff = BACKOFF,
         max_attempts: int = 5,
         concurrency: int = 8,
+        dead_letters: PullSubscription | None = None,
     ) -> None:
         super().__init__("push", backoff, concurrency)
         self._url, self._report, self._name = url, report, name
         self._ack_deadline, self._max_attempts = ack_deadline, max_attempts
         self._http = http_session()
-        self._lock = Lock()
-        self._dead_letters: list[Message] = []
+        self._dead_letters = dead_letters or PullSubscription(f"{name}-dead")
 
     @property
     def dead_letters(self) -> tuple[Message, ...]:
         """The messages that were given up, in that order."""
-        with self._lock:
-            return tuple(self._dead_letters)
+        return self._dead_letters.messages
 
     def replay(self) -> int:
         """Publishes every dead letter again, as a person does once the cause is gone. Returns how many there were."""
-        with self._lock:
-            letters, self._dead_letters = self._dead_letters, []
+        letters = self._dead_letters.take_all()
         for letter in letters:
-            self.add(letter)
+            self.add(revived(letter))
         return len(letters)
 
     def deliver(self, item: Message, attempt: int) -> bool:
@@ -90,8 +77,7 @@ class PushSubscription(Deliveries[Message]):
             return True
         if attempt < self._max_attempts:
             return False
-        with self._lock:
-            self._dead_letters.append(item)
+        self._dead_letters.add(given_up(item, self._name, attempt))
         self._report(f"Pub/Sub gave up the message {item.message_id} after attempt {attempt}: {status}")
         return True
 

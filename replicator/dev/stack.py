@@ -26,9 +26,11 @@ from replicator.dev.eventbridge import ApiDestination
 from replicator.dev.events import event_of
 from replicator.dev.folder import FolderWatch
 from replicator.dev.folders import make_folder, sole_use
+from replicator.dev.message import Message
 from replicator.dev.page import Buckets, FaultSwitch, Hub, PageServer, Parts, shown
 from replicator.dev.pubsub import EmbeddedPubsub
-from replicator.dev.push import Message, PushSubscription
+from replicator.dev.pull import PullSubscription
+from replicator.dev.push import PushSubscription
 from replicator.dev.rules import DESTINATION_BUCKET, ONE_RULE, SOURCE_BUCKET, LocalRules
 from replicator.dev.s3 import EmbeddedS3
 from replicator.dev.screen import Screen
@@ -36,6 +38,7 @@ from replicator.dev.services import Service
 from replicator.dev.sockets import HOST, bind, url_of
 
 TOPIC = "projects/local/topics/s3-events"
+DEAD_LETTERS = "projects/local/subscriptions/s3-events-dead"
 SECRET_HEADER = "X-Ingest-Secret"  # noqa: S105  the header's name
 PUBLISHED = "published"
 """What `ingest` says of each event that it passes on; what becomes of it is for `replicate` to say."""
@@ -106,7 +109,7 @@ class Stack:
     @property
     def variables(self) -> dict[str, str]:
         """What makes the command line see what the service sees."""
-        return {**self.sides, **self.rules.variables}
+        return {**self.sides, **self.rules.variables, **self._topic, "DEAD_LETTER_SUBSCRIPTION": DEAD_LETTERS}
 
     def settle(self, timeout: float) -> bool:
         """Waits until every event so far has reached its end, for at most `timeout` seconds in each of two stages.
@@ -145,8 +148,11 @@ class Stack:
         cloud_storage = CloudStorageServer(folder=self._replica_root, buckets=sorted(self.rules.destination_buckets))
         self.storage_url = started.enter_context(cloud_storage).url
         self.storage = clients.storage_client(self.storage_url)
-        self._push = PushSubscription(f"{url_of(replicate_socket)}/", self._warn, ack_deadline=ACK_DEADLINE)
-        pubsub = started.enter_context(EmbeddedPubsub(TOPIC, self._push.add))
+        dead_letters = PullSubscription(DEAD_LETTERS)
+        self._push = PushSubscription(
+            f"{url_of(replicate_socket)}/", self._warn, ack_deadline=ACK_DEADLINE, dead_letters=dead_letters
+        )
+        pubsub = started.enter_context(EmbeddedPubsub(TOPIC, self._push.add, dead_letters))
         self.pubsub_address = pubsub.address
         secret = (SECRET_HEADER, self.ingest_secret)
         eventbridge = ApiDestination(f"{url_of(ingest_socket)}/v1/events", secret, self._warn)

@@ -66,7 +66,7 @@ ERROR_STATUSES = {
     Reason.UNFINISHED: 503,
     Reason.PUBLISH_FAILED: 503,
 }
-"""Every reason an error may have; a test holds it complete. What may pass by itself is 503, but for the unexpected."""
+"""Every reason of an error at a door; a test holds it complete. What may pass is 503, but for the unexpected."""
 
 CHALLENGES = {
     Reason.TOKEN_MISSING: "Bearer",

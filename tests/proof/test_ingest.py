@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import requests
 
+from replicator.dev.message import Message
 from replicator.dev.pubsub import EmbeddedPubsub
-from replicator.dev.push import Message
 from replicator.web.openapi import describe
 from replicator.web.openapi_doors import INGEST
 from replicator.web.requests import SECRET_HEADER

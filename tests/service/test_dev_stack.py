@@ -1,6 +1,7 @@
 """The stack behind `make run`: the command as a person runs it, and the parts of it that need the whole."""
 
 import io
+import json
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from replicator.dev import environment
 from replicator.dev.clients import http_session
 from replicator.dev.compare import Difference, compare
 from replicator.dev.errors import StackError
@@ -269,6 +271,25 @@ def test_what_did_not_get_through_or_was_changed_behind_its_back_is_a_problem(tm
     assert missing == f"{unnameable} is missing in the destination"
     assert dead_letter.endswith("is a dead letter")
     assert Difference("empty", "has other bytes") in differences
+
+
+def test_the_variables_lead_the_command_line_to_its_dead_letters(tmp_path):
+    unnameable = ".well-known/acme-challenge/x"
+    with Stack(tmp_path) as stack:
+        stack.s3.put_object(Bucket=SOURCE_BUCKET, Key=unnameable, Body=b"")
+        assert stack.settle(PATIENCE)
+        listed = subprocess.run(
+            [sys.executable, "-m", "replicator", "dead-letters", "list", "--json"],
+            cwd=tmp_path,
+            env={**environment.inherited(), **stack.variables, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+    (letter,) = [json.loads(line) for line in listed.stdout.splitlines()]
+    assert (letter["reasons"], letter["attempts"]) == (["destination_name_invalid"], 5)
+    assert [event["source"] for event in letter["events"]] == [f"s3://{SOURCE_BUCKET}/{unnameable}"]
 
 
 def test_a_service_that_cannot_start_is_reported_with_its_own_words(tmp_path, monkeypatch):

@@ -10,8 +10,9 @@ import pytest
 
 from replicator.adapters.pubsub import PubsubPublisher, connect
 from replicator.dev.deliveries import Backoff
+from replicator.dev.message import Message
 from replicator.dev.pubsub import EmbeddedPubsub
-from replicator.dev.push import Message, PushSubscription
+from replicator.dev.push import PushSubscription
 from replicator.errors import Transient, Unfinished
 from replicator.events import parse
 from replicator.ports import Publisher

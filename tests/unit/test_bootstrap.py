@@ -22,6 +22,7 @@ from replicator import bootstrap
 from replicator.adapters.gcs import GcsDestination
 from replicator.adapters.google_identity import GoogleIdentity
 from replicator.adapters.pubsub import PubsubPublisher
+from replicator.adapters.pubsub_dead_letters import PubsubDeadLetters
 from replicator.adapters.source_by_bucket import SourceByBucket
 from replicator.bootstrap import configuration, targets
 from replicator.bootstrap.source import build_source
@@ -36,6 +37,7 @@ from tests.google_keys import service_account_key
 
 ROOT = Path(bootstrap.__file__).parents[2]
 REPLICATE = {"SOURCE_S3_BUCKETS": "source", "TARGET_GCS_BUCKET": "replica", "AUTH": "iam"}
+DEAD_LETTERS = {"DEAD_LETTER_SUBSCRIPTION": "projects/p/subscriptions/s3-events-dead"}
 INGEST = {
     "FUNCTION_TARGET": "ingest",
     "INGEST_SECRETS": "secret-of-the-tests",
@@ -374,11 +376,17 @@ def test_every_google_client_uses_the_key_that_is_given(monkeypatch, tmp_path):
     bootstrap.build_engine(ReplicateSettings.load(), 1)
     environment(monkeypatch, {**INGEST, "PUBSUB_EMULATOR_HOST": ""})
     publisher_of(IngestSettings.load())
+    monkeypatch.setattr(
+        "replicator.adapters.pubsub_dead_letters.connect", lambda credentials: given.setdefault("d", credentials)
+    )
+    environment(monkeypatch, DEAD_LETTERS)
+    bootstrap.dead_letters()
     assert all(isinstance(credentials, service_account.Credentials) for credentials in given.values())
     assert {name: credentials.scopes for name, credentials in given.items()} == {
         "gcs": ["https://www.googleapis.com/auth/devstorage.full_control"],
         "s": ["https://www.googleapis.com/auth/cloud-platform"],
         "p": ["https://www.googleapis.com/auth/cloud-platform"],
+        "d": ["https://www.googleapis.com/auth/cloud-platform"],
     }
 
 
@@ -564,3 +572,28 @@ def test_the_command_line_has_the_service_s_rules_and_its_own_progress_and_needs
 def test_a_command_line_that_is_not_configured_says_so():
     with pytest.raises(ConfigurationError, match="TARGET_GCS_BUCKET"):
         bootstrap.command_line_engine(None)
+
+
+@pytest.mark.usefixtures("no_default_credentials")
+def test_dead_letters_are_those_of_the_subscription_and_are_replayed_to_the_topic(monkeypatch):
+    environment(
+        monkeypatch, {**DEAD_LETTERS, "PUBSUB_TOPIC": "projects/p/topics/t", "PUBSUB_EMULATOR_HOST": "127.0.0.1:1"}
+    )
+    queue, publisher = bootstrap.dead_letters(), bootstrap.replaying_publisher()
+    assert (type(queue), queue._subscription) == (PubsubDeadLetters, "projects/p/subscriptions/s3-events-dead")
+    assert (type(publisher), publisher._topic) == (PubsubPublisher, "projects/p/topics/t")
+
+
+@pytest.mark.parametrize(
+    ("variables", "build", "named"),
+    [
+        ({}, bootstrap.dead_letters, "DEAD_LETTER_SUBSCRIPTION"),
+        ({"DEAD_LETTER_SUBSCRIPTION": "s3-events-dead"}, bootstrap.dead_letters, "DEAD_LETTER_SUBSCRIPTION"),
+        (DEAD_LETTERS, bootstrap.replaying_publisher, "PUBSUB_TOPIC: required to replay"),
+        ({**DEAD_LETTERS, "PUBSUB_TOPIC": "s3-events"}, bootstrap.replaying_publisher, "PUBSUB_TOPIC"),
+    ],
+)
+def test_dead_letters_that_are_not_configured_name_the_variable(monkeypatch, variables, build, named):
+    environment(monkeypatch, variables)
+    with pytest.raises(ConfigurationError, match=named):
+        build()

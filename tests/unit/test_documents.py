@@ -10,7 +10,14 @@ from pydantic_core import PydanticUndefined
 
 from replicator.reasons import Reason
 from replicator.rules import RESERVED_PREFIX
-from replicator.settings import EngineSettings, IngestSettings, ReplicateSettings, ServerSettings, Settings
+from replicator.settings import (
+    DeadLetterSettings,
+    EngineSettings,
+    IngestSettings,
+    ReplicateSettings,
+    ServerSettings,
+    Settings,
+)
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -23,6 +30,7 @@ def settings_table() -> str:
         "target `replicate`, and the command line": own_fields(EngineSettings, Settings),
         "target `replicate`": own_fields(ReplicateSettings, ServerSettings, EngineSettings),
         "target `ingest`": own_fields(IngestSettings, ServerSettings),
+        "command `dead-letters`": own_fields(DeadLetterSettings, Settings),
         "both targets": own_fields(ServerSettings, Settings),
         "everywhere": Settings.model_fields,
     }

@@ -1,6 +1,5 @@
 """The commands on an engine in memory: what they print where, and how they end."""
 
-import json
 import shutil
 import signal
 import subprocess
@@ -15,14 +14,11 @@ import pytest
 from replicator import __version__, cli
 from replicator.cli import interruption, processes, text
 from replicator.cli.documents import error_document
-from replicator.engine import Engine, RetryPolicy
 from replicator.errors import Permanent, Transient, Unfinished
 from replicator.model import DestinationName, Outcome, Result, SourceKey
 from replicator.reasons import Reason
-from replicator.reconcile import Reconciler
-from replicator.rules import Filter, Rule, RuleSet
-from replicator.transfer import Transfer, Unwatched
-from tests.fakes import InMemoryDestination, InMemorySource
+from replicator.rules import Filter, Rule
+from tests.unit.cli.terminal import Terminal
 
 ROOT = Path(cli.__file__).parents[2]
 KEY = SourceKey("source", "k")
@@ -32,34 +28,6 @@ RULES = (
     Rule("large", frozenset({"source"}), "archive", filter=Filter(min_size=100), priority=2),
     Rule("other", frozenset({"second"}), "replica", priority=1),
 )
-
-
-class Terminal:
-    """Runs commands as `main` does, on both sides in memory."""
-
-    def __init__(self, capsys, rules) -> None:
-        self._capsys = capsys
-        self.source, self.destination = InMemorySource("source"), InMemoryDestination({"replica", "archive"})
-        self.rules = RuleSet(rules)
-        self.built = 0
-
-    def engine(self, progress) -> Engine:
-        self.built += 1
-        transfer = Transfer(self.source, self.destination, 64 * 1024, progress or Unwatched())
-        reconciler = Reconciler(self.source, self.destination, transfer, self.rules)
-        return Engine(self.rules, reconciler, RetryPolicy(0, 0.0, 1.0, lambda seconds: None), 60)
-
-    def __call__(self, *arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            cli.main(arguments, self.engine)
-        captured = self._capsys.readouterr()
-        return ended.value.code or 0, captured.out, captured.err
-
-    def json(self, *arguments: str):
-        code, out, err = self(*arguments, "--json")
-        assert err == ""
-        assert out.count("\n") == 1
-        return code, json.loads(out)
 
 
 @pytest.fixture

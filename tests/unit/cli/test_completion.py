@@ -26,6 +26,8 @@ def ask(command: list[str], cwd: Path, **variables: str) -> str:
         ("bash", "replicator copy --", "2", "plain,--dry-run\nplain,--json\nplain,--quiet\nplain,--help\n"),
         ("bash", "replicator completion ", "2", "plain,bash\nplain,zsh\nplain,fish\n"),
         ("bash", "replicator copy ", "2", "\n"),
+        ("bash", "replicator dead-letters ", "2", "plain,discard\nplain,list\nplain,replay\n"),
+        ("bash", "replicator dead-letters list --reason source_ar", "4", "plain,source_archived\n"),
         ("zsh", "replicator st", "1", "plain\nstatus\nSay whether an object is in sync.\n"),
         ("fish", "replicator st", "st", "plain,status\tSay whether an object is in sync.\n"),
     ],

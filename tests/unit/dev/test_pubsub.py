@@ -31,8 +31,16 @@ def test_the_real_client_publishes_to_it(client, messages):
     assert ids[0] != ids[1]
 
 
-def test_another_topic_does_not_exist(client, messages):
+def test_an_attribute_may_have_any_name(client, messages):
+    """Of a dead letter that is replayed: anybody may have published it."""
+    attributes = dict.fromkeys(["self", "topic", "data", "timeout", "bucket", "", "\x1b[2J"], "x")
+    message_id = PubsubPublisher(client, TOPIC).publish(b"one", attributes)
+    assert [(message.message_id, message.attributes) for message in messages] == [(message_id, attributes)]
+
+
+@pytest.mark.parametrize("attributes", [{}, {"topic": "x"}])
+def test_another_topic_does_not_exist(client, messages, attributes):
     with pytest.raises(Transient) as caught:
-        PubsubPublisher(client, "projects/local/topics/other").publish(b"", {})
+        PubsubPublisher(client, "projects/local/topics/other").publish(b"", attributes)
     assert isinstance(caught.value.__cause__, api.NotFound)
     assert messages == []

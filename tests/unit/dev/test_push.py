@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from replicator.dev.deliveries import Backoff
-from replicator.dev.push import Message, PushSubscription, push_envelope
+from replicator.dev.message import Message, revived
+from replicator.dev.push import PushSubscription, push_envelope
 from replicator.dev.sockets import bind, url_of
 from tests.unit.dev.endpoint import SILENCE, endpoint
 
@@ -72,7 +73,7 @@ def test_a_message_that_is_refused_too_often_is_a_dead_letter(reports):
         push.add(MESSAGE)
         assert push.settle(5)
         assert len(there.requests) == 3
-        assert push.dead_letters == (MESSAGE,)
+        assert [revived(letter).data for letter in push.dead_letters] == [MESSAGE.data]
     assert reports == ["Pub/Sub gave up the message 7 after attempt 3: 500"]
 
 
@@ -82,7 +83,7 @@ def test_an_endpoint_that_is_not_there_is_tried_again_too(reports):
     with PushSubscription(url, reports.append, backoff=AT_ONCE, max_attempts=2) as push:
         push.add(MESSAGE)
         assert push.settle(5)
-        assert push.dead_letters == (MESSAGE,)
+        assert [revived(letter).data for letter in push.dead_letters] == [MESSAGE.data]
 
 
 def test_one_message_that_is_refused_does_not_hold_up_the_others(reports):
@@ -113,9 +114,27 @@ def test_dead_letters_can_be_delivered_again(reports):
     ):
         push.add(MESSAGE)
         assert push.settle(5)
-        assert push.dead_letters == (MESSAGE,)
+        assert [revived(letter).data for letter in push.dead_letters] == [MESSAGE.data]
         assert push.replay() == 1
         assert push.settle(5)
-        assert len(there.requests) == 3
+        assert [body["message"]["attributes"] for _, body in there.requests] == [MESSAGE.attributes] * 3
         assert push.dead_letters == ()
         assert push.replay() == 0
+
+
+def test_a_dead_letter_says_where_it_comes_from_and_how_often_it_was_tried(reports):
+    with (
+        endpoint(500) as there,
+        PushSubscription(there.url, reports.append, backoff=AT_ONCE, max_attempts=3) as push,
+    ):
+        push.add(MESSAGE)
+        assert push.settle(5)
+        (letter,) = push.dead_letters
+    assert letter.attributes == {
+        "bucket": "b",
+        "CloudPubSubDeadLetterSourceDeliveryCount": "3",
+        "CloudPubSubDeadLetterSourceSubscription": "replicate",
+        "CloudPubSubDeadLetterSourceSubscriptionProject": "local",
+        "CloudPubSubDeadLetterSourceTopicPublishTime": "2021-02-26T19:13:55.749+00:00",
+    }
+    assert letter.published_at > MESSAGE.published_at

@@ -1,0 +1,145 @@
+"""Holding dead letters: nothing is shown twice, and what is not acknowledged is given back, however it ends."""
+
+import threading
+
+import pytest
+
+from replicator.dead_letters import Hold
+from replicator.errors import Transient
+from replicator.ports import LEASE
+from replicator.reasons import Reason
+from tests.fakes import Clock, InMemoryDeadLetters
+
+NEVER = 10_000.0
+
+
+@pytest.fixture
+def queue() -> InMemoryDeadLetters:
+    queue = InMemoryDeadLetters(Clock())
+    for text in (b"a", b"b", b"c"):
+        queue.publish(text, {})
+    return queue
+
+
+def ids(letters) -> list[str]:
+    return [letter.message_id for letter in letters]
+
+
+def test_nothing_is_pulled_twice_and_all_is_given_back(queue):
+    with Hold(queue, NEVER) as hold:
+        assert ids(hold.pull(2)) == ["m1", "m2"]
+        assert ids(hold.pull(2)) == ["m3"]
+        assert ids(hold.pull(2)) == []
+        assert queue.held == ["m1", "m2", "m3"]
+    assert queue.held == []
+    assert len(queue.letters) == 3
+
+
+def test_what_is_acknowledged_is_gone_and_the_rest_is_given_back(queue):
+    with Hold(queue, NEVER) as hold:
+        letters = hold.pull(3)
+        hold.acknowledge([letters[1].handle])
+    assert list(queue.letters) == ["m1", "m3"]
+    assert queue.held == []
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError(), Transient(Reason.PUBLISH_FAILED)])
+def test_all_is_given_back_when_something_goes_wrong(queue, error):
+    def work() -> None:
+        with Hold(queue, NEVER) as hold:
+            hold.pull(3)
+            raise error
+
+    with pytest.raises(type(error)):
+        work()
+    assert (queue.held, len(queue.letters)) == ([], 3)
+
+
+@pytest.mark.parametrize("call", ["pull", "extend", "acknowledge"])
+def test_all_is_given_back_when_pubsub_fails(queue, call):
+    calls: list[str] = []
+
+    def fail_the_second_time(name: str) -> None:
+        calls.append(name)
+        if name == call and (calls.count(name) == 2 or name == "acknowledge"):
+            raise Transient(Reason.SUBSCRIPTION_UNAVAILABLE)
+
+    def work() -> None:
+        with Hold(queue, NEVER) as hold:
+            for _ in range(3):
+                hold.pull(1)
+            hold.acknowledge(["h4"])
+
+    queue.on_call = fail_the_second_time
+    with pytest.raises(Transient):
+        work()
+    assert (queue.held, len(queue.letters)) == ([], 3)
+
+
+def test_what_cannot_be_given_back_comes_back_by_itself(queue):
+    def fail(name: str) -> None:
+        if name == "release":
+            raise Transient(Reason.SUBSCRIPTION_UNAVAILABLE)
+
+    with Hold(queue, NEVER) as hold:
+        hold.pull(3)
+        queue.on_call = fail
+    assert len(queue.held) == 3
+    queue.clock.advance(LEASE)
+    assert (queue.held, len(queue.letters)) == ([], 3)
+
+
+def test_a_message_that_comes_again_while_it_is_held_is_not_shown_again_and_is_given_back(queue):
+    with Hold(queue, NEVER) as hold:
+        hold.pull(3)
+        queue.clock.advance(LEASE)  # nobody extended
+        assert hold.pull(3) == ()
+        assert len(queue.held) == 3
+    assert queue.held == []
+
+
+def test_a_subscription_with_a_short_deadline_of_its_own_is_extended_at_once(queue):
+    calls: list[str] = []
+    queue.on_call = calls.append
+    with Hold(queue, NEVER) as hold:
+        hold.pull(3)
+        assert calls == ["pull", "extend"]
+
+
+def test_leases_are_extended_while_somebody_thinks_even_if_that_fails_now_and_then(queue):
+    rounds = threading.Semaphore(0)
+    extended: list[int] = []
+
+    def call(name: str) -> None:
+        if name == "extend":
+            extended.append(len(queue.held))
+            rounds.release()
+            if len(extended) == 2:
+                raise Transient(Reason.SUBSCRIPTION_UNAVAILABLE)
+
+    queue.on_call = call
+    with Hold(queue, 0.001) as hold:
+        hold.pull(3)
+        for _ in range(6):
+            assert rounds.acquire(timeout=30)
+        assert len(queue.held) == 3
+
+
+def test_what_was_acknowledged_is_extended_no_more(queue):
+    extended: list[list[str]] = []
+    extend = queue.extend
+
+    def watch(handles) -> None:
+        extended.append(list(handles))
+        extend(handles)
+
+    queue.extend = watch
+    rounds = threading.Semaphore(0)
+    queue.on_call = lambda name: rounds.release() if name == "extend" else None
+    with Hold(queue, 0.001) as hold:
+        letters = hold.pull(3)
+        hold.acknowledge([letter.handle for letter in letters[:2]])
+        already = len(extended)
+        while len(extended) < already + 3:
+            assert rounds.acquire(timeout=30)
+    assert extended[-1] == [letters[2].handle]
