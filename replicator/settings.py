@@ -333,6 +333,14 @@ class ReplicateSettings(ServerSettings, EngineSettings):
         return self
 
 
+class DoctorSettings(ReplicateSettings):
+    """The target `replicate` as somebody else looks at it: nobody is served, so nobody has to be kept out."""
+
+    @model_validator(mode="after")
+    def _never_open_by_accident(self) -> Self:
+        return self
+
+
 class IngestSettings(ServerSettings):
     """The target `ingest`."""
 

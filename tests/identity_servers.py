@@ -62,6 +62,8 @@ class MetadataServer(IdentityServer):
         match request.path.removeprefix("/computeMetadata/v1/instance/service-accounts/default/").split("/")[-1]:
             case "identity":
                 return 200, identity_token(request.parameters["audience"], len(self.asked))
+            case "universe-domain":
+                return 404, ""
             case "token":
                 return 200, {"access_token": f"access-{len(self.asked)}", "expires_in": 3600, "token_type": "Bearer"}
             case _:

@@ -29,13 +29,34 @@ class GoogleIdentity:
     """The service account whose key is given, else the application default credentials.
 
     `key` is the text of a service account's key file. Raises `ValueError`, which holds nothing of it, where it is not.
+    With `impersonated`, an e-mail address, it is that service account, as which the former has to be allowed to act:
+    https://cloud.google.com/iam/docs/service-account-impersonation.
     """
 
-    def __init__(self, key: str | None = None) -> None:
+    def __init__(self, key: str | None = None, impersonated: str | None = None) -> None:
         self._key = None if key is None else _parsed(key)
+        self._impersonated = impersonated
 
     def credentials(self, scope: str) -> Credentials:
         """Credentials for Google's clients. Raises `Transient(credentials_unavailable)` where there are none."""
+        return self._own_credentials(scope) if self._impersonated is None else self._impersonating(scope)
+
+    def email(self) -> str | None:
+        """Whom Google sees, where that is known: a person's own credentials do not say. Asks for a token.
+
+        Raises `Transient(credentials_unavailable)` where there is no such identity.
+        """
+        credentials = self.credentials(CLOUD_PLATFORM)
+        with requests.Session() as session:
+            try:
+                credentials.refresh(partial(Request(session), timeout=TIMEOUT))  # type: ignore[no-untyped-call]
+            except (GoogleAuthError, OSError) as error:
+                said = f"Google gives no token: {type(error).__name__}"
+                raise Transient(Reason.CREDENTIALS_UNAVAILABLE, said) from error
+        found = getattr(credentials, "service_account_email", None) or getattr(credentials, "account", None)
+        return str(found) if found else None
+
+    def _own_credentials(self, scope: str) -> Credentials:
         if self._key is not None:
             return _service_account(self._key, scopes=[scope])
         try:
@@ -55,13 +76,24 @@ class GoogleIdentity:
             try:
                 identity = self._token_credentials(audience, request)
                 identity.refresh(request)  # type: ignore[no-untyped-call]
-            except (GoogleAuthError, LookupError, TypeError, ValueError) as error:  # it trusts the answers
+            except (GoogleAuthError, OSError, LookupError, TypeError, ValueError) as error:  # it trusts the answers
                 raise Transient(
                     Reason.CREDENTIALS_UNAVAILABLE, f"there is no Google identity token: {type(error).__name__}"
                 ) from error
         return str(identity.token)
 
+    def _impersonating(self, scope: str) -> Credentials:
+        from google.auth import impersonated_credentials  # noqa: PLC0415  a service never impersonates
+
+        act_as: Any = impersonated_credentials.Credentials
+        return cast(Credentials, act_as(self._own_credentials(CLOUD_PLATFORM), self._impersonated, [scope]))
+
     def _token_credentials(self, audience: str, request: "partial[object]") -> Credentials:
+        if self._impersonated is not None:
+            from google.auth import impersonated_credentials  # noqa: PLC0415
+
+            of_impersonated: Any = impersonated_credentials.IDTokenCredentials
+            return cast(Credentials, of_impersonated(self._impersonating(CLOUD_PLATFORM), audience, include_email=True))
         of_environment: Any = google.oauth2.id_token.fetch_id_token_credentials
         of_key: Any = service_account.IDTokenCredentials.from_service_account_info
         if self._key is None:

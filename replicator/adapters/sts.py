@@ -11,8 +11,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from replicator.adapters.aws_data import share_data
+from replicator.adapters.s3_credentials import sign_with
 from replicator.errors import Transient
 from replicator.model import AwsKeys
+from replicator.ports import KeyStore
 from replicator.reasons import Reason
 
 SESSION_SECONDS = 3600
@@ -21,6 +23,8 @@ SESSION_SECONDS = 3600
 
 MAX_AGE = SESSION_SECONDS * 3 / 4
 """Seconds after which new keys are fetched. A quarter of an hour is left for an STS that is down."""
+
+DEFAULT_REGION = "us-east-1"
 
 SESSION_NAME = "replicator"
 """How CloudTrail names the caller."""
@@ -31,15 +35,36 @@ def connect(region: str | None) -> Any:
 
     The identity token authenticates the request; it is not signed, so no AWS credentials are looked for.
     """
-    config = botocore.config.Config(
-        signature_version=UNSIGNED,
-        connect_timeout=5,
-        read_timeout=10,
-        retries={"mode": "standard", "max_attempts": 2},
-    )
+    return _client(botocore.session.Session(), region, botocore.config.Config(signature_version=UNSIGNED))
+
+
+def connect_signed(keys: KeyStore | None, region: str | None) -> Any:
+    """A client whose requests are signed with `keys`, or with what the SDK finds by itself.
+
+    Without any region, for which S3 has a default and STS has none, it is asked where S3 would be.
+    """
     session = botocore.session.Session()
+    region = region or session.get_config_variable("region") or DEFAULT_REGION
+    if keys is not None:
+        sign_with(session, keys)
+    return _client(session, region, botocore.config.Config())
+
+
+def caller(client: Any) -> str:
+    """The ARN of whoever signs, which needs no permission. Raises `Transient(credentials_unavailable)`."""
+    try:
+        return str(client.get_caller_identity()["Arn"])
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        raise Transient(Reason.CREDENTIALS_UNAVAILABLE, f"AWS STS refuses the keys: {code}") from error
+    except BotoCoreError as error:
+        raise Transient(Reason.CREDENTIALS_UNAVAILABLE, f"AWS STS is not asked: {type(error).__name__}") from error
+
+
+def _client(session: botocore.session.Session, region: str | None, config: botocore.config.Config) -> Any:
+    limits = botocore.config.Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "max_attempts": 2})
     share_data(session)
-    return session.create_client("sts", region_name=region, config=config)
+    return session.create_client("sts", region_name=region, config=config.merge(limits))
 
 
 def assume_role(client: Any, role_arn: str, token: Callable[[], str]) -> AwsKeys:

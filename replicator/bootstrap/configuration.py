@@ -40,17 +40,17 @@ def configured_target() -> Target:
     return target
 
 
-def google_identity(settings: Settings) -> GoogleIdentity:
+def google_identity(settings: Settings, impersonated: str | None = None) -> GoogleIdentity:
     """Raises `ConfigurationError`, naming the variable, where what is to be a key is none."""
-    return _identity(settings.google_key())
+    return _identity(settings.google_key(), impersonated)
 
 
-def _identity(given: tuple[str, str] | None) -> GoogleIdentity:
+def _identity(given: tuple[str, str] | None, impersonated: str | None = None) -> GoogleIdentity:
     if given is None:
-        return GoogleIdentity()
+        return GoogleIdentity(None, impersonated)
     variable, key = given
     try:
-        return GoogleIdentity(key)
+        return GoogleIdentity(key, impersonated)
     except ValueError as error:
         raise ConfigurationError(f"{variable}: {error}") from None
 

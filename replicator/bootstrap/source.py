@@ -15,7 +15,7 @@ def build_source(settings: EngineSettings, rules: RuleSet, identity: GoogleIdent
     """Reads the buckets of the enabled rules, and no other."""
     from replicator.adapters import s3, source_by_bucket  # noqa: PLC0415  what a target does not use is not imported
 
-    key_store = _key_stores(settings, identity)
+    key_store = key_stores(settings, identity)
 
     @cache
     def source(access: SourceAccess) -> Source:
@@ -26,7 +26,7 @@ def build_source(settings: EngineSettings, rules: RuleSet, identity: GoogleIdent
 
     return source_by_bucket.SourceByBucket(
         {
-            bucket: source(_access(rule, settings.access))
+            bucket: source(access_of(rule, settings.access))
             for rule in rules.rules
             if rule.enabled
             for bucket in rule.source_buckets
@@ -34,13 +34,13 @@ def build_source(settings: EngineSettings, rules: RuleSet, identity: GoogleIdent
     )
 
 
-def _access(rule: Rule, default: SourceAccess) -> SourceAccess:
+def access_of(rule: Rule, default: SourceAccess) -> SourceAccess:
     """The rule's own keys, if it names any, and whoever agrees to pay."""
     keys = rule.access if rule.access.credentials_secret or rule.access.role_arn else default
     return replace(keys, request_payer=rule.access.request_payer or default.request_payer)
 
 
-def _key_stores(settings: EngineSettings, identity: GoogleIdentity) -> Callable[[SourceAccess], KeyStore | None]:
+def key_stores(settings: EngineSettings, identity: GoogleIdentity) -> Callable[[SourceAccess], KeyStore | None]:
     """One key store for each secret and each role, however many rules use it; `None` leaves it to the AWS SDK."""
     from replicator.adapters.key_store import RefreshedKeys  # noqa: PLC0415
 

@@ -13,8 +13,10 @@ from click.shell_completion import BashComplete, FishComplete, ShellComplete, Zs
 from replicator import __version__
 from replicator.cli import exit_codes, processes, text
 from replicator.cli.addresses import Address
+from replicator.cli.doctor import doctor
 from replicator.cli.exit_codes import ExitCode
 from replicator.cli.interruption import run_interruptibly
+from replicator.cli.misconfigured import Misconfigured
 from replicator.cli.output import Output, finish, with_output
 from replicator.cli.progress import ProgressBar
 from replicator.cli.resumption import to_the_end
@@ -40,18 +42,10 @@ Exit codes:
   2    wrong arguments or configuration
   3    not in sync (status)
   4    the source object does not exist (copy)
+  5    a check failed (doctor)
   70   an unexpected error
   75   a transient failure: try again
   130  interrupted"""
-
-
-class Misconfigured(click.ClickException):
-    """The environment is not usable."""
-
-    exit_code = ExitCode.USAGE
-
-    def format_message(self) -> str:
-        return f"configuration: {self.message}"
 
 
 def configured_engine(progress: Progress | None) -> "Engine":
@@ -76,6 +70,9 @@ def commands(ctx: click.Context) -> None:
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
+
+
+commands.add_command(doctor)
 
 
 @commands.command(

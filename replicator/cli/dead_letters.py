@@ -9,9 +9,10 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from replicator.cli.command import EngineFactory, Misconfigured
+from replicator.cli.command import EngineFactory
 from replicator.cli.exit_codes import ExitCode
 from replicator.cli.interruption import run_interruptibly
+from replicator.cli.misconfigured import Misconfigured
 from replicator.cli.output import Output, finish, with_output
 from replicator.cli.selection import Wanted, with_selection
 from replicator.errors import ReplicationError

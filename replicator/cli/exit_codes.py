@@ -17,6 +17,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     OUT_OF_SYNC = 3
     SOURCE_NOT_FOUND = 4
+    UNSOUND = 5
     UNEXPECTED = 70
     TRY_AGAIN = 75
     INTERRUPTED = 130

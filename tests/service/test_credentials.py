@@ -3,23 +3,20 @@
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
 
-import google_crc32c
 import pytest
 from botocore.retries.standard import ExponentialBackoff
 from google.api_core import exceptions as api
 from google.auth.compute_engine import _metadata
-from google.auth.credentials import AnonymousCredentials
 from werkzeug.test import Client
 from werkzeug.wrappers import Request
 
 from replicator import bootstrap
-from replicator.adapters import secrets
 from replicator.rules import Rule, RuleSet, SourceAccess
 from replicator.settings import ReplicateSettings
 from replicator.web.replicate import ReplicateDoors
 from tests.identity_servers import MetadataServer, Sts, running
+from tests.secret_manager import accessed, instead_of_secret_manager
 from tests.servers import cloud_storage
 from tests.service.accounts_s3 import AccountsS3, Bucket, accounts_s3
 
@@ -42,16 +39,12 @@ class SecretManager:
     def access_secret_version(self, *, name: str, **_: object):
         if self.down:
             raise api.ServiceUnavailable("down")
-        data = self.secrets[name]
-        return SimpleNamespace(payload=SimpleNamespace(data=data, data_crc32c=google_crc32c.value(data)))
+        return accessed(self.secrets[name])
 
 
 @pytest.fixture
 def manager(monkeypatch) -> SecretManager:
-    found = SecretManager()
-    monkeypatch.setattr(secrets, "SecretManagerServiceClient", lambda **_: found)
-    monkeypatch.setattr("google.auth.default", lambda scopes: (AnonymousCredentials(), None))
-    return found
+    return instead_of_secret_manager(monkeypatch, SecretManager())
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Set
 
 from replicator.dev.cloud_storage.fields import answer
 from replicator.dev.cloud_storage.messages import Request, Response
@@ -13,8 +14,8 @@ from replicator.dev.cloud_storage.store import Store
 class BucketRoutes:
     """https://cloud.google.com/storage/docs/json_api/v1/buckets"""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, denied: Set[str]) -> None:
+        self._store, self._denied = store, denied
 
     def insert(self, request: Request) -> Response:
         bucket = self._store.create_bucket(new_bucket(request.json(), time.time_ns() // 1000))
@@ -37,7 +38,7 @@ class BucketRoutes:
         return Response(204)
 
     def test_permissions(self, request: Request, bucket: str) -> Response:
-        """There are no identities here, so everyone may do all that is asked about."""
+        """There are no identities here: everyone may do all that is asked about, but for what is denied."""
         self._store.bucket(bucket)
-        asked = request.query.get("permissions", [])
-        return answer(request, {"kind": "storage#testIamPermissionsResponse", "permissions": asked})
+        granted = [asked for asked in request.query.get("permissions", []) if asked not in self._denied]
+        return answer(request, {"kind": "storage#testIamPermissionsResponse", "permissions": granted})

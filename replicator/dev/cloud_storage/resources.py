@@ -14,6 +14,7 @@ from replicator.dev.cloud_storage.retention import retained_until
 _BUCKET_SETTINGS = (
     "autoclass",
     "defaultEventBasedHold",
+    "iamConfiguration",
     "labels",
     "lifecycle",
     "location",

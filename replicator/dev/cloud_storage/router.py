@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -30,8 +30,9 @@ class _Route(NamedTuple):
 class Router:
     """The JSON API. `handle` may be called from any thread."""
 
-    def __init__(self, store: Store, sessions: Sessions) -> None:
-        buckets, objects, uploads = BucketRoutes(store), ObjectRoutes(store), UploadRoutes(store, sessions)
+    def __init__(self, store: Store, sessions: Sessions, denied: Set[str] = frozenset()) -> None:
+        buckets, objects = BucketRoutes(store, denied), ObjectRoutes(store)
+        uploads = UploadRoutes(store, sessions)
         self._routes = [
             # Some clients send the chunks of a resumable upload with POST.
             _route("POST PUT DELETE", f"(?:/resumable)?/upload{_OBJECTS}", uploads.insert),

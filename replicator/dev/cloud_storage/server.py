@@ -34,7 +34,7 @@ class CloudStorageServer:
     Without a `folder` objects live in memory; with one they are ordinary files in it, and are there again for
     the next server on the same folder. `port` 0 takes a free one. `report_md5` costs three quarters of the speed:
     without it objects have only a CRC32C, as composed ones always do. With `discard` their bytes are checked and thrown
-    away: all works but reading them.
+    away: all works but reading them. Whoever tests permissions has all but the `denied` ones, which nothing else heeds.
 
     Not implemented: identities, ACLs, noncurrent versions in a folder, soft delete, notifications, batches, XML.
     Sessions end with the server.
@@ -52,6 +52,7 @@ class CloudStorageServer:
     ) -> None:
         self.faults = Faults()
         self.requests = RequestLog()
+        self.denied: set[str] = set()
         self._store = Store(_medium(folder, discard), report_md5=report_md5)
         self._sessions = Sessions(self._store)
         self._address = (host, port)
@@ -81,7 +82,7 @@ class CloudStorageServer:
         """Listen, and serve in threads of its own. Raises OSError when the port is taken."""
         self._stopping.clear()
         service = Service(
-            handle=Router(self._store, self._sessions).handle,
+            handle=Router(self._store, self._sessions, self.denied).handle,
             faults=self.faults,
             requests=self.requests,
             stopping=self._stopping,

@@ -6,9 +6,11 @@ import traceback
 from collections.abc import Iterator
 
 import google.auth
+import google.auth.iam
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from google.auth.compute_engine import _metadata
+from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import DefaultCredentialsError
 from google.oauth2 import service_account
 from hypothesis import given
@@ -18,7 +20,7 @@ from replicator.adapters.google_identity import CLOUD_PLATFORM, GoogleIdentity
 from replicator.errors import Transient
 from replicator.reasons import Reason
 from tests.google_keys import pem, service_account_key
-from tests.identity_servers import ACCOUNT, MetadataServer, TokenServer, running
+from tests.identity_servers import ACCOUNT, IdentityServer, MetadataServer, TokenServer, identity_token, running
 
 AUDIENCE = "sts.amazonaws.com"
 
@@ -189,3 +191,62 @@ def test_any_text_is_a_key_or_a_value_error(text):
         GoogleIdentity(text)
     except ValueError as error:
         assert str(error) == "is not the key of a Google service account"
+
+
+# --- Somebody else's identity -----------------------------------------------------------------------------------------
+
+
+class Iam(IdentityServer):
+    """The IAM credentials API: gives tokens of `LENT` to those who may act as it."""
+
+    allowed = True
+
+    def answer(self, request):
+        if not self.allowed:
+            return 403, {"error": {"message": "the text of an error"}}
+        if request.path.endswith(":generateIdToken"):
+            return 200, {"token": identity_token(AUDIENCE)}
+        return 200, {"accessToken": "lent", "expireTime": "2099-01-01T00:00:00Z"}
+
+
+LENT = "lent@project.iam.gserviceaccount.com"
+
+
+@pytest.fixture
+def iam(monkeypatch, metadata) -> Iterator[Iam]:
+    with running(Iam) as server:
+        for name in ("_IAM_ENDPOINT", "_IAM_IDTOKEN_ENDPOINT"):
+            address = getattr(google.auth.iam, name)
+            monkeypatch.setattr(google.auth.iam, name, f"{server.url}/{address.partition('/v1/')[2]}")
+        yield server
+
+
+def test_a_lent_identity_gets_tokens_of_its_own(iam):
+    identity = GoogleIdentity(impersonated=LENT)
+    assert identity.email() == LENT
+    assert claims(identity.token(AUDIENCE))["aud"] == AUDIENCE
+    assert [request.path.rpartition("/")[2] for request in iam.asked][:1] == [f"{LENT}:generateAccessToken"]
+    assert iam.asked[-1].path.endswith(f"/{LENT}:generateIdToken")
+
+
+def test_a_lent_identity_that_is_refused_is_an_error_without_the_answer_s_text(iam):
+    iam.allowed = False
+    identity = GoogleIdentity(impersonated=LENT)
+    for ask in (identity.email, lambda: identity.token(AUDIENCE)):
+        with pytest.raises(Transient) as refused:
+            ask()
+        assert refused.value.reason is Reason.CREDENTIALS_UNAVAILABLE
+        assert "the text of an error" not in str(refused.value)
+
+
+def test_whom_google_sees_is_known_of_a_service_account(metadata):
+    assert GoogleIdentity().email() == ACCOUNT
+
+
+def test_whom_google_sees_is_not_known_of_a_person(monkeypatch):
+    class Person(AnonymousCredentials):
+        def refresh(self, request):
+            pass
+
+    monkeypatch.setattr(google.auth, "default", lambda scopes: (Person(), None))
+    assert GoogleIdentity().email() is None

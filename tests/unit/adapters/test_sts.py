@@ -9,7 +9,7 @@ from botocore.credentials import CredentialResolver
 from botocore.retries.standard import ExponentialBackoff
 
 from replicator.adapters.key_store import RefreshedKeys
-from replicator.adapters.sts import MAX_AGE, SESSION_SECONDS, assume_role, connect
+from replicator.adapters.sts import MAX_AGE, SESSION_SECONDS, assume_role, caller, connect, connect_signed
 from replicator.errors import Transient
 from replicator.model import AwsKeys
 from replicator.reasons import Reason
@@ -181,3 +181,42 @@ def test_keys_that_are_still_valid_stay_in_use_while_sts_is_down(sts, client):
     sts.down = True
     now[0] = SESSION_SECONDS - 1
     assert keys.current() == first
+
+
+# --- Whom AWS sees ----------------------------------------------------------------------------------------------------
+
+
+def test_whom_aws_sees_is_asked_with_the_keys_in_use(monkeypatch):
+    store = RefreshedKeys(lambda: AwsKeys("STOREDKEYID", "s"), 60)
+    with moto() as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", url)
+        client = connect_signed(store, "eu-west-1")
+        signed = []
+        client.meta.events.register("before-send.sts", lambda request, **_: signed.append(request.headers))
+        assert caller(client).startswith("arn:aws:sts::")
+        client.close()
+    [headers] = signed
+    assert b"Credential=STOREDKEYID/" in headers["Authorization"]
+
+
+@pytest.mark.parametrize(("down", "said"), [(True, "AWS STS refuses the keys: "), (False, "AWS STS is not asked: ")])
+def test_that_nobody_says_whom_aws_sees_is_an_error(sts, monkeypatch, down, said):
+    sts.down = down
+    if not down:
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"http://127.0.0.1:{closed.getsockname()[1]}")
+    client = connect_signed(None, "eu-west-1")
+    with pytest.raises(Transient, match=said) as failed:
+        caller(client)
+    assert failed.value.reason is Reason.CREDENTIALS_UNAVAILABLE
+    client.close()
+
+
+def test_without_a_region_whom_aws_sees_is_asked_where_s3_would_be(monkeypatch):
+    client = connect_signed(None, None)
+    assert client.meta.region_name == "us-east-1"
+    client.close()
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-north-1")
+    client = connect_signed(None, None)
+    assert client.meta.region_name == "eu-north-1"
+    client.close()

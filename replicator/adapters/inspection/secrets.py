@@ -1,0 +1,51 @@
+"""Looks at a secret with AWS keys, and at what Secret Manager says about it."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from google.api_core import exceptions as api
+from google.auth import exceptions as auth
+
+from replicator.doctor.facts import KeyFacts, Rotation, Unread
+from replicator.errors import Transient
+
+T = TypeVar("T")
+
+TIMEOUT = 10
+
+
+def look_at(client: Any, resource: str, read: Callable[[], bytes], parse: Callable[[bytes], object]) -> KeyFacts:
+    """`read` and `parse` are the service's own, of which the keys go nowhere else; never raises what they raise."""
+    try:
+        payload = read()
+    except Transient as error:
+        return KeyFacts(resource, error.detail, isinstance(error.__cause__, api.Forbidden))
+    unsound = None
+    try:
+        parse(payload)
+    except Transient as error:
+        unsound = error.detail
+    secret, _, version = resource.partition("/versions/")
+    name = f"{secret}/versions/{version or 'latest'}"
+    return KeyFacts(
+        resource,
+        unsound=unsound,
+        created=_seen(
+            lambda: client.get_secret_version(name=name, timeout=TIMEOUT).create_time, "secretmanager.versions.get"
+        ),
+        rotation=_seen(lambda: _rotation(client.get_secret(name=secret, timeout=TIMEOUT)), "secretmanager.secrets.get"),
+    )
+
+
+def _rotation(secret: Any) -> Rotation:
+    period = secret.rotation.rotation_period if secret.rotation else None
+    return Rotation(int(period.total_seconds()) if period else None, tuple(topic.name for topic in secret.topics))
+
+
+def _seen(look: Callable[[], T], permission: str) -> T | Unread:
+    try:
+        return look()
+    except api.Forbidden:
+        return Unread("Secret Manager refuses it", permission)
+    except (api.GoogleAPIError, auth.GoogleAuthError) as error:
+        return Unread(f"Secret Manager gives no answer: {type(error).__name__}")

@@ -1,0 +1,173 @@
+"""A canary's whole life, on both sides in memory."""
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from replicator.doctor import Check
+from replicator.doctor.canary import MAX_BYTES, Flight, canary_of
+from replicator.engine import Engine, RetryPolicy
+from replicator.errors import Permanent, Transient
+from replicator.model import SourceKey
+from replicator.reasons import Reason
+from replicator.reconcile import Reconciler
+from replicator.rules import Deletes, Filter, Rule, RuleSet
+from replicator.transfer import Transfer
+from tests.fakes import InMemoryDestination, InMemorySource
+
+RULE = Rule("default", frozenset({"source"}), "replica")
+PROPAGATES = replace(RULE, deletes=Deletes.PROPAGATE)
+
+
+@dataclass
+class World:
+    """Both sides, and a service that acts whenever time passes, unless it is down."""
+
+    rule: Rule = RULE
+    down: bool = False
+    deaf_to_deletes: bool = False
+    refuses: Exception | None = None
+    versions: bool = False
+    now: float = 0.0
+    source: InMemorySource = field(default_factory=lambda: InMemorySource("source"))
+    destination: InMemoryDestination = field(default_factory=lambda: InMemoryDestination({"replica"}))
+    deleted: list[str | None] = field(default_factory=list)
+
+    def put(self, key, data, tags):
+        if self.refuses:
+            raise self.refuses
+        self.source.put(key, data)
+        return "v1" if self.versions else None
+
+    def delete(self, key, version=None):
+        self.deleted.append(version)
+        if version is None:
+            self.source.delete(key)
+        return "marker" if self.versions and version is None else None
+
+    def sleep(self, seconds):
+        self.now += seconds
+        if self.down or (self.deaf_to_deletes and not self.source.objects):
+            return
+        rules = RuleSet((self.rule,))
+        reconciler = Reconciler(
+            self.source, self.destination, Transfer(self.source, self.destination, 64 * 1024), rules
+        )
+        retry = RetryPolicy(0, 0.0, 1.0, lambda seconds: None)
+        engine = Engine(rules, reconciler, retry, 60)
+        engine.replicate(self.canary.key, engine.new_deadline())
+
+    def fly(self):
+        self.canary = canary_of(self.rule, "source", RuleSet((self.rule,)))
+        flight = Flight(self, self.destination, 10, self.sleep, lambda: self.now)
+        return {one.check: one for one in flight.fly(self.canary)}
+
+    def is_clean(self):
+        return not self.source.objects and self.destination.stat(self.canary.destination) is None
+
+
+def statuses(found):
+    return {check: str(finding.status) for check, finding in found.items()}
+
+
+@pytest.mark.parametrize("versions", [False, True])
+@pytest.mark.parametrize("rule", [RULE, PROPAGATES])
+def test_a_canary_flies_through_and_leaves_nothing(rule, versions):
+    world = World(rule, versions=versions)
+    found = world.fly()
+    assert statuses(found) == {Check.CANARY_WRITTEN: "ok", Check.CANARY_REPLICATED: "ok", Check.CANARY_DELETED: "ok"}
+    assert "after 0.5 s" in found[Check.CANARY_REPLICATED].detail
+    assert world.is_clean()
+    assert world.deleted == ([None, "v1", "marker"] if versions else [None])
+
+
+def test_a_path_that_is_down_is_told_in_time_and_the_canary_is_taken_away():
+    world = World(down=True)
+    found = world.fly()
+    assert statuses(found) == {Check.CANARY_WRITTEN: "ok", Check.CANARY_REPLICATED: "failed"}
+    assert found[Check.CANARY_REPLICATED].mend == f"python -m replicator explain {world.canary.key}"
+    assert world.now == pytest.approx(10)
+    assert world.is_clean()
+
+
+def test_a_deletion_that_does_not_follow_is_told_and_cleaned_up():
+    world = World(PROPAGATES, deaf_to_deletes=True)
+    assert statuses(world.fly())[Check.CANARY_DELETED] == "failed"
+    assert world.is_clean()
+
+
+def test_an_object_without_a_receipt_is_no_replica_and_is_left_alone():
+    world = World(down=True)
+    world.canary = canary = canary_of(RULE, "source", RuleSet((RULE,)))
+    world.destination.put_foreign(canary.destination, b"of somebody else")
+    found = {one.check: one for one in Flight(world, world.destination, 10, world.sleep, lambda: 0.0).fly(canary)}
+    assert statuses(found)[Check.CANARY_REPLICATED] == "failed"
+    assert world.destination.stat(canary.destination) is not None
+    assert not world.source.objects
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(Permanent(Reason.SOURCE_ACCESS_DENIED), "failed"), (Transient(Reason.SOURCE_UNAVAILABLE), "warning")],
+)
+def test_who_may_not_write_is_shown_how_somebody_else_does_it(error, status):
+    world = World(refuses=error)
+    found = world.fly()
+    assert statuses(found) == {Check.CANARY_WRITTEN: status}
+    assert f"aws s3 cp - {world.canary.key} " in found[Check.CANARY_WRITTEN].mend
+    assert world.deleted == []
+
+
+def test_the_canary_is_taken_away_also_when_looking_for_it_fails():
+    world = World()
+
+    def stat(name):
+        raise Transient(Reason.DESTINATION_UNAVAILABLE)
+
+    world.destination.stat = stat
+    with pytest.raises(Transient):
+        world.fly()
+    assert not world.source.objects
+
+
+# --- Which object a rule takes ----------------------------------------------------------------------------------------
+
+
+def canary(**rule):
+    made = replace(RULE, **rule)
+    return canary_of(made, "source", RuleSet((made,)))
+
+
+def test_a_canary_is_what_its_rule_asks_for():
+    made = canary(
+        source_prefix="live/",
+        destination_prefix="copy/",
+        filter=Filter("live/in/", ".csv", "live/**", min_size=1000, tags={"colour": "red"}),
+    )
+    assert made.key.key.startswith("live/in/replicator-canary-")
+    assert made.key.key.endswith(".csv")
+    assert made.destination.name == f"copy/in/{made.key.key.removeprefix('live/in/')}"
+    assert len(made.data) == 1000
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"filter": Filter(glob="exactly-this")},
+        {"filter": Filter(min_size=MAX_BYTES + 1)},
+        {"filter": Filter(max_size=1)},
+    ],
+)
+def test_a_rule_that_no_small_object_passes_has_no_canary(rule):
+    assert canary(**rule) is None
+
+
+def test_a_rule_that_another_comes_before_has_no_canary():
+    first = replace(RULE, id="first", priority=1)
+    assert canary_of(RULE, "source", RuleSet((RULE, first))) is None
+    assert canary_of(first, "source", RuleSet((RULE, first))) is not None
+
+
+def test_no_two_canaries_meet():
+    assert canary().key != canary().key
+    assert isinstance(canary().key, SourceKey)
