@@ -1,5 +1,6 @@
 # syntax=docker/dockerfile:1
 FROM python:3.13-slim AS build
+WORKDIR /build
 COPY requirements.txt .
 RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --requirement requirements.txt
 

@@ -5,21 +5,22 @@
 #
 # --dry-run prints the commands, and needs neither gcloud nor a network. README.md says what each part is for.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/plan.sh"
 
-DRY_RUN=
-[[ ${1:-} != --dry-run ]] || { DRY_RUN=yes && shift; }
+CARRY_OUT=run_plan
+[[ ${1:-} != --dry-run ]] || { CARRY_OUT=print_plan && shift; }
 [[ $# -le 1 && ${1:-} != -* ]] || complain "usage: $0 [--dry-run] [CONFIG]"
 read_config "${1:-$HERE/config.env}"
 
 REPOSITORY=$REGION-docker.pkg.dev/$PROJECT/replicator
-BUILD_BUCKET=$PROJECT-replicator-build
 [[ $AWS_ROLE_ARN ]] && OWN_SECRETS="" || OWN_SECRETS=aws-keys
 export AWS_CREDENTIALS_SECRET=${OWN_SECRETS:+projects/$PROJECT/secrets/aws-keys}
 
-# A file of this folder as one word of a command; the image and an etag are known only when the plan is run.
+# A file of this folder as one word of a command. Some values are known only when the plan is run.
 filled_in() {
-    IMAGE=@IMAGE@ ETAG=@ETAG@ python3 "$HERE/render.py" "$HERE/$1" | literal | sed -E "s/@(IMAGE|ETAG)@/'\"\$\1\"'/"
+    IMAGE=@IMAGE@ INGEST_VERSION=@INGEST_VERSION@ ETAG=@ETAG@ python3 "$HERE/render.py" "$HERE/$1" |
+        literal | sed -E "s/@(IMAGE|INGEST_VERSION|ETAG)@/'\"\$\1\"'/"
 }
 
 create_account() {
@@ -43,17 +44,16 @@ gcloud pubsub subscriptions "\$@" --expiration-period never --message-retention-
 PLAN
 }
 
+# The first reminder is set once: a time that moved with each run would never come.
 create_secret() {
     local replication="--replication-policy automatic"
     [[ -z $SECRET_LOCATIONS ]] || replication="--replication-policy user-managed --locations $SECRET_LOCATIONS"
     cat <<PLAN
-if there gcloud secrets describe $1; then
-    gcloud secrets update $1 --add-topics projects/$PROJECT/topics/secret-rotation --rotation-period $((ROTATION_DAYS * 86400))s
-else
-    gcloud secrets create $1 $replication \\
-        --topics projects/$PROJECT/topics/secret-rotation --rotation-period $((ROTATION_DAYS * 86400))s \\
-        --next-rotation-time "\$(python3 -c 'import datetime as d; print((d.datetime.now(d.timezone.utc) + d.timedelta($ROTATION_DAYS)).strftime("%Y-%m-%dT%H:%M:%SZ"))')"
-fi
+there gcloud secrets describe $1 || gcloud secrets create $1 $replication
+set -- update $1 --add-topics projects/$PROJECT/topics/secret-rotation --rotation-period $((ROTATION_DAYS * 86400))s
+[ "\$(gcloud secrets describe $1 --format 'value(rotation.nextRotationTime)')" ] ||
+    set -- "\$@" --next-rotation-time "\$FIRST_REMINDER"
+gcloud secrets "\$@"
 PLAN
 }
 
@@ -98,14 +98,21 @@ events() {
 
 secrets() {
     local secret
-    echo && echo "# Secrets"
+    echo && echo "# Secrets. Versions are listed from the newest on"
     create_topic secret-rotation
     grant "pubsub topics" secret-rotation "\$SECRETS_AGENT" roles/pubsub.publisher
+    cat <<PLAN
+FIRST_REMINDER=\$(python3 -c 'from datetime import *; print((datetime.now(timezone.utc) + timedelta($ROTATION_DAYS)).isoformat())')
+PLAN
     for secret in $OWN_SECRETS ingest-secrets; do create_secret "$secret"; done
     cat <<PLAN
-there gcloud secrets versions describe latest --secret ingest-secrets ||
+newest_secret() { gcloud secrets versions list ingest-secrets --limit 1 --format 'value(name.basename())'; }
+INGEST_VERSION=\$(newest_secret)
+[ "\$INGEST_VERSION" ] || {
     python3 -c 'import secrets; print(secrets.token_urlsafe(32), end="")' |
-    gcloud secrets versions add ingest-secrets --data-file -
+        gcloud secrets versions add ingest-secrets --data-file -
+    INGEST_VERSION=\$(newest_secret)
+}
 PLAN
     for secret in $OWN_SECRETS $READABLE_SECRETS; do
         grant secrets "$secret" "serviceAccount:$(account replicator)" roles/secretmanager.secretAccessor "--condition None"
@@ -136,24 +143,24 @@ image() {
 # The image: as configured, as it runs, as it was built last, or built now
 there gcloud artifacts repositories describe replicator --location $REGION ||
     gcloud artifacts repositories create replicator --location $REGION --repository-format docker
-there gcloud storage buckets describe gs://$BUILD_BUCKET ||
-    gcloud storage buckets create gs://$BUILD_BUCKET --location $REGION --uniform-bucket-level-access
+there gcloud storage buckets describe $(build_bucket) ||
+    gcloud storage buckets create $(build_bucket) --location $REGION --uniform-bucket-level-access
 PLAN
     grant "artifacts repositories" replicator "serviceAccount:$(account replicator-build)" roles/artifactregistry.writer \
         "--location $REGION"
-    grant "storage buckets" "gs://$BUILD_BUCKET" "serviceAccount:$(account replicator-build)" roles/storage.objectViewer \
+    grant "storage buckets" "$(build_bucket)" "serviceAccount:$(account replicator-build)" roles/storage.objectViewer \
         "--condition None"
     grant projects "$PROJECT" "serviceAccount:$(account replicator-build)" roles/logging.logWriter "--condition None"
     cat <<PLAN
 IMAGE=$IMAGE
 [ "\$IMAGE" ] || IMAGE=\$(gcloud run services describe replicator --region $REGION \\
     --format 'value(spec.template.spec.containers[0].image)' 2>/dev/null) || true
-newest() { gcloud artifacts docker images describe $REPOSITORY/replicator:latest --format 'value(image_summary.digest)'; }
-[ "\$IMAGE" ] || IMAGE=$REPOSITORY/replicator@\$(newest 2>/dev/null) || {
+newest_image() { gcloud artifacts docker images describe $REPOSITORY/replicator:latest --format 'value(image_summary.digest)'; }
+[ "\$IMAGE" ] || IMAGE=$REPOSITORY/replicator@\$(newest_image 2>/dev/null) || {
     gcloud builds submit . --config cloudbuild.yaml --substitutions _REGION=$REGION,_REPOSITORY=replicator,_SERVICES= \\
         --service-account projects/$PROJECT/serviceAccounts/$(account replicator-build) \\
-        --gcs-source-staging-dir gs://$BUILD_BUCKET/source
-    IMAGE=$REPOSITORY/replicator@\$(newest)
+        --gcs-source-staging-dir $(build_bucket)/source
+    IMAGE=$REPOSITORY/replicator@\$(newest_image)
 }
 PLAN
 }
@@ -246,4 +253,4 @@ PLAN=$(
     watching
     addresses
 )
-follow "$PLAN"
+$CARRY_OUT "$PLAN"

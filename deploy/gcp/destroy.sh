@@ -3,16 +3,17 @@
 #
 #   deploy/gcp/destroy.sh [--yes] [--all] [CONFIG]      CONFIG is deploy/gcp/config.env if not given
 #
-# Stays, unless --all: what deploy.sh could not make again, the secrets with their content, events that wait, dead letters,
-# images and the sources they were built from. Stays always: the destination buckets with all they hold, and their
-# lifecycle rule, which deletes what copies that were under way left behind; and the services that are enabled.
+# Stays, unless --all: what deploy.sh could not make again, the secrets with their content, events that wait, dead letters
+# and images. Stays always: every bucket with all it holds, the destinations' lifecycle rule among it, which deletes what
+# copies that were under way left behind; and the APIs that are enabled.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/plan.sh"
 
-DRY_RUN=yes ALL=
+CARRY_OUT=print_plan ALL=
 while [[ ${1:-} == -* ]]; do
     case $1 in
-        --yes) DRY_RUN= ;;
+        --yes) CARRY_OUT=run_plan ;;
         --all) ALL=yes ;;
         *) complain "usage: $0 [--yes] [--all] [CONFIG]" ;;
     esac
@@ -81,7 +82,7 @@ accounts() {
     [[ $METRICS != cloud_monitoring ]] ||
         revoke replicator projects "$PROJECT" roles/monitoring.metricWriter "--condition None"
     revoke replicator-build "artifacts repositories" replicator roles/artifactregistry.writer "--location $REGION"
-    revoke replicator-build "storage buckets" "gs://$PROJECT-replicator-build" roles/storage.objectViewer "--condition None"
+    revoke replicator-build "storage buckets" "$(build_bucket)" roles/storage.objectViewer "--condition None"
     for name in replicator replicator-push replicator-ingest replicator-build; do
         delete "iam service-accounts" "$(account "$name")"
     done
@@ -94,10 +95,6 @@ the_rest() {
     for name in s3-events s3-events-dead secret-rotation; do delete "pubsub topics" "$name"; done
     for name in aws-keys ingest-secrets; do delete secrets "$name"; done
     delete "artifacts repositories" replicator "--location $REGION"
-    cat <<PLAN
-! there gcloud storage buckets describe gs://$PROJECT-replicator-build ||
-    gcloud storage rm --recursive gs://$PROJECT-replicator-build
-PLAN
 }
 
 PLAN=$(
@@ -109,5 +106,5 @@ PLAN=$(
     accounts
     [[ ! $ALL ]] || the_rest
 )
-follow "$PLAN"
-[[ ! $DRY_RUN ]] || echo "Nothing was changed: --yes runs these commands." >&2
+$CARRY_OUT "$PLAN"
+[[ $CARRY_OUT == run_plan ]] || echo "Nothing was changed: --yes runs these commands." >&2

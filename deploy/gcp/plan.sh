@@ -23,7 +23,7 @@ read_config() {
     known=$(sed -n 's/^\([A-Z0-9_]*\)=.*/\1/p' "$HERE/config.example.env")
     for name in $known; do unset "$name"; done
     set -a
-    # shellcheck source=config.example.env
+    # shellcheck source=/dev/null  # whatever its name is
     source "$1"
     set +a
     for name in $known; do
@@ -49,6 +49,9 @@ read_config() {
         complain "REPLICATION_RULES, or SOURCE_S3_BUCKETS and TARGET_GCS_BUCKET: say what is replicated"
 }
 
+# Where what images are built from is uploaded to.
+build_bucket() { echo "gs://$PROJECT-replicator-build"; }
+
 # The e-mail address of the service account with this name.
 account() { echo "$1@$PROJECT.iam.gserviceaccount.com"; }
 
@@ -59,14 +62,10 @@ literal() {
     printf "'%s'" "$text"
 }
 
-# Prints a plan, or runs it and shows each command as it starts.
-follow() {
-    if [[ $DRY_RUN ]]; then
-        printf '%s\n' "$1"
-    else
-        bash -v -c "$1"
-    fi
-}
+print_plan() { printf '%s\n' "$1"; }
+
+# Shows each command as it starts.
+run_plan() { bash -v -c "$1"; }
 
 # How each plan begins.
 beginning() {

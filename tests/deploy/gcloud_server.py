@@ -1,8 +1,9 @@
 """Runs gcloud commands in copies of one process that has loaded the Google Cloud CLI already.
 
-Loading takes most of a command's time; what a command had to load, the next one finds loaded. Started by the CLI's own Python: `python gcloud_server.py LIB SOCKET`. Each
-connection brings, as JSON, arguments, environment and working directory, and the three standard streams as descriptors;
-the exit status comes back. What runs is the installed CLI, unchanged.
+Loading takes most of a command's time; what a command had to load, the next one finds loaded. Started by the CLI's own
+Python: `python gcloud_server.py LIB SOCKET`. Each connection brings, as JSON, arguments, environment and working
+directory, and the three standard streams as descriptors; the exit status comes back. What runs is the installed CLI,
+unchanged.
 """
 
 import importlib
@@ -47,7 +48,7 @@ with socket.socket(socket.AF_UNIX) as listening:
     listening.bind(SOCKET)
     listening.listen()
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    print("ready", flush=True)
+    os.write(1, b"ready\n")
     while True:
         connection, _ = listening.accept()
         with connection:

@@ -27,6 +27,7 @@ APIS = ("artifactregistry", "cloudbuild", "cloudresourcemanager", "iam", "loggin
 NOT_FOUND = {"error": {"code": 404, "message": "not found", "status": "NOT_FOUND"}}
 LISTED = {"dashboards", "alertPolicies", "services", "versions", "o", "managedFolders"}
 EXISTS = {"error": {"code": 409, "message": "exists already", "status": "ALREADY_EXISTS"}}
+INVALID = {"error": {"code": 400, "message": "invalid", "status": "INVALID_ARGUMENT"}}
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 
 Answer = tuple[int, Any]
@@ -129,9 +130,12 @@ class Cloud:
     def _iam(self, method: str, path: str, _query: Mapping[str, str], body: Any) -> Answer | None:
         if method == "POST" and path.endswith("/serviceAccounts"):
             email = f"{body['accountId']}@{PROJECT}.iam.gserviceaccount.com"
-            account = {**body["serviceAccount"], "email": email, "uniqueId": str(abs(hash(email))), "projectId": PROJECT}
-            name = f"projects/{PROJECT}/serviceAccounts/{email}"
-            return self._create("iam", f"v1/projects/-/serviceAccounts/{email}", {"name": name, **account})
+            known = {
+                "name": f"projects/{PROJECT}/serviceAccounts/{email}",
+                "email": email,
+                "uniqueId": "100000000000000000001",
+            }
+            return self._create("iam", f"v1/projects/-/serviceAccounts/{email}", {**body["serviceAccount"], **known})
         return self._resource("iam", method, path.replace(f"projects/{PROJECT}/", "projects/-/"), body)
 
     def _pubsub(self, method: str, path: str, _query: Mapping[str, str], body: Any) -> Answer | None:
@@ -145,9 +149,17 @@ class Cloud:
         if method == "POST" and path.endswith("/secrets"):
             name = f"{path}/{query['secretId']}".removeprefix("v1/")
             return self._create("secretmanager", f"v1/{name}", {**body, "name": name})
+        if method == "PATCH" and "rotationPeriod" in body.get("rotation", {}):
+            # "next_rotation_time MUST be set if rotation_period is set."
+            known = {**self.resources.get(f"secretmanager/{path}", {}).get("rotation", {}), **body["rotation"]}
+            return None if "nextRotationTime" in known else (400, INVALID)
         if path.endswith(":addVersion"):
             secret = path.removesuffix(":addVersion")
-            version = {"name": f"{secret.removeprefix('v1/')}/versions/1", "state": "ENABLED", "clientSpecifiedPayloadChecksum": True}
+            version = {
+                "name": f"{secret.removeprefix('v1/')}/versions/1",
+                "state": "ENABLED",
+                "clientSpecifiedPayloadChecksum": True,
+            }
             self.add("secretmanager", f"{secret}/secret-payload", body["payload"])
             return self._create("secretmanager", f"{secret}/versions/latest", version)
         return None
@@ -177,10 +189,14 @@ class Cloud:
         if method == "POST":
             build = {**body, "id": "b1", "projectId": PROJECT, "status": "SUCCESS", "logUrl": "", "createTime": TIME}
             self.add("cloudbuild", f"{path}/b1", build)
-            image = f"v1/projects/{PROJECT}/locations/europe-west1/repositories/replicator/packages/replicator"
-            self.add("artifactregistry", f"{image}/tags/latest", {"name": "latest", "version": f"{image[3:]}/versions/{DIGEST}"})
-            return 200, {"name": "operations/build/1", "done": True, "metadata": {
-                "@type": "type.googleapis.com/google.devtools.cloudbuild.v1.BuildOperationMetadata", "build": build}}
+            image = f"projects/{PROJECT}/locations/europe-west1/repositories/replicator/packages/replicator"
+            latest = {"name": "latest", "version": f"{image}/versions/{DIGEST}"}
+            self.add("artifactregistry", f"v1/{image}/tags/latest", latest)
+            about = {
+                "@type": "type.googleapis.com/google.devtools.cloudbuild.v1.BuildOperationMetadata",
+                "build": build,
+            }
+            return 200, {"name": "operations/build/1", "done": True, "metadata": about}
         return None
 
     def _run(self, method: str, path: str, _query: Mapping[str, str], body: Any) -> Answer | None:
@@ -188,10 +204,11 @@ class Cloud:
             name = body["metadata"]["name"]
             url = f"https://{name}-{NUMBER}.europe-west1.run.app"
             body = deepcopy(body)
-            body["metadata"].update(generation=1, resourceVersion="1", labels={"cloud.googleapis.com/location": "europe-west1"})
+            place = {"cloud.googleapis.com/location": "europe-west1"}
+            body["metadata"].update(generation=1, resourceVersion="1", labels=place)
             ready = [{"type": kind, "status": "True"} for kind in ("Ready", "ConfigurationsReady", "RoutesReady")]
-            body["status"] = {"url": url, "address": {"url": url}, "observedGeneration": 1, "conditions": ready,
-                              "latestReadyRevisionName": f"{name}-1", "latestCreatedRevisionName": f"{name}-1"}
+            revisions = {"latestReadyRevisionName": f"{name}-1", "latestCreatedRevisionName": f"{name}-1"}
+            body["status"] = {"url": url, "observedGeneration": 1, "conditions": ready, **revisions}
             if method == "POST":
                 return self._create("run", f"{path}/{name}", body)
             return self._resource("run", method, path, body)
@@ -205,7 +222,7 @@ class Cloud:
             return None
         name = f"projects/{NUMBER}/{path.rpartition('/')[2]}/{len(self.resources)}"
         made = {**body, "name": name, "etag": str(len(self.resources))}
-        return self._create("monitoring", f"{path.split('/')[0]}/{name}".replace(NUMBER, PROJECT), made)
+        return self._create("monitoring", f"{path.partition('/')[0]}/{name}".replace(NUMBER, PROJECT), made)
 
     def _serviceusage(self, method: str, path: str, _query: Mapping[str, str], _body: Any) -> Answer | None:
         return 200, {"name": "operations/1", "done": True, "response": {"email": "agent", "uniqueId": "1"}}
@@ -255,8 +272,11 @@ def serving(cloud: Cloud) -> Iterator[str]:
             raw = self.rfile.read(length)
             api = (url.hostname or "").removesuffix(".test").rpartition("-")[2]
             query = {name: values[0] for name, values in parse_qs(url.query).items()}
-            kind = self.headers.get("Content-Type") or ""
-            body = json.loads(raw) if raw and "json" in kind else split(self.headers, memoryview(raw)) if "multipart" in kind else None
+            kind, body = self.headers.get("Content-Type") or "", None
+            if "multipart" in kind:
+                body = split(self.headers, memoryview(raw))
+            elif raw and "json" in kind:
+                body = json.loads(raw)
             if api not in APIS:
                 status, answer = 502, {"error": {"code": 502, "message": f"{self.path} is not part of the stand-in"}}
             else:
@@ -268,7 +288,7 @@ def serving(cloud: Cloud) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_CONNECT = _do  # noqa: N815
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_CONNECT = _do
 
         def log_message(self, *_: Any) -> None: ...
 

@@ -4,66 +4,27 @@ import json
 import os
 import re
 import shutil
-import stat
 import subprocess
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import pytest
-import yaml
 
 from replicator.settings import IngestSettings, ReplicateSettings, Settings
 from replicator.web.event import MAX_FAILED_DELIVERIES
-from tests.deploy.gcp_deployment import GCP, ROOT, Ran, configuration, script
+from tests.deploy.gcloud_notes import Call, documents, flag, recorded, without_gcloud
+from tests.deploy.gcp_deployment import GCP, Ran, configuration, script
 
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 
-ODD = "it's \"$HOME\" `id` \\ $(id) ${PROJECT}\nsecond: line # é \U0001f600"
-STUB = """#!{python}
-import json, os, sys
-reads = any("-" == word for word in sys.argv)
-with open(os.environ["RECORD"], "a") as record:
-    print(json.dumps([sys.argv[1:], sys.stdin.read() if reads else ""]), file=record)
-absent = {{"describe", "list"}} & set(sys.argv) and os.environ["EXISTS"] == "no"
-for word, answer in {{"value(projectNumber)": "123", "value(status.url)": "https://s.run.app", "json": "{{}}"}}.items():
-    if word in sys.argv:
-        print(answer)
-        absent = False
-if "value(image_summary.digest)" in sys.argv:
-    print("sha256:0")
-    absent = False
-sys.exit(1 if absent and "list" not in sys.argv else 0)
-"""
-
-
-def without_gcloud(folder: Path) -> dict[str, str]:
-    """An environment in which the scripts find all they use, but no gcloud."""
-    tools = folder / "tools"
-    tools.mkdir()
-    for tool in ("bash", "sed", "dirname", "cat", "python3", "env", "awk", "mktemp", "rm", "sleep"):
-        found = sys.executable if tool == "python3" else shutil.which(tool)
-        assert found, tool
-        (tools / tool).symlink_to(found)
-    return {"PATH": str(tools), "HOME": str(folder)}
+PUSH = "s3-events-push"
+ADDED_SECRET = ["secrets", "versions", "add"]
+ODD = 'it\'s "$HOME" `id` \\ $(id) ${PROJECT}\nsecond: line # é \U0001f600'
 
 
 def dry_run(folder: Path, **values: object) -> Ran:
     return script("deploy.sh", ["--dry-run", configuration(folder, **values)], without_gcloud(folder))
-
-
-def recorded(folder: Path, env: Mapping[str, str], command: list[str], exists: str) -> list[Any]:
-    """What a gcloud that only takes notes is called with while the command runs."""
-    stub, record = Path(env["PATH"].split(":")[0]) / "gcloud", folder / "record"
-    stub.write_text(STUB.format(python=sys.executable))
-    stub.chmod(stub.stat().st_mode | stat.S_IXUSR)
-    record.unlink(missing_ok=True)
-    told = {**env, "RECORD": str(record), "EXISTS": exists}
-    ran = subprocess.run(command, env=told, cwd="/", capture_output=True, text=True, timeout=100, check=False)
-    assert ran.returncode == 0, ran.stderr[-2000:]
-    return [json.loads(line) for line in record.read_text().splitlines()]
 
 
 def test_a_dry_run_needs_no_gcloud_and_names_every_resource(tmp_path: Path) -> None:
@@ -71,9 +32,10 @@ def test_a_dry_run_needs_no_gcloud_and_names_every_resource(tmp_path: Path) -> N
     assert plan.status == 0, plan.errors
     commands = re.sub(r"\\\n\s*", " ", plan.output)
     for expected in (
-        *(f"gcloud iam service-accounts create {name} " for name in ("replicator", "replicator-push", "replicator-ingest", "replicator-build")),
+        *(f"gcloud iam service-accounts create replicator{name} " for name in ("", "-push", "-ingest", "-build")),
         *(f"gcloud pubsub topics create {name}" for name in ("s3-events", "s3-events-dead", "secret-rotation")),
-        *(f"set -- create {name} --topic {topic}" for name, topic in (("s3-events-dead", "s3-events-dead"), ("s3-events-push", "s3-events"))),
+        "set -- create s3-events-dead --topic s3-events-dead",
+        "set -- create s3-events-push --topic s3-events",
         *(f"gcloud secrets create {name} --replication-policy automatic" for name in ("aws-keys", "ingest-secrets")),
         "gcloud artifacts repositories create replicator --location europe-west1",
         "gcloud storage buckets update gs://my-replica-bucket --lifecycle-file",
@@ -87,30 +49,47 @@ def test_a_dry_run_needs_no_gcloud_and_names_every_resource(tmp_path: Path) -> N
     assert "${" not in plan.output
 
 
-@pytest.mark.parametrize("exists", ["no", "yes"])
-def test_what_a_dry_run_prints_is_what_a_run_does(tmp_path: Path, exists: str) -> None:
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[Call]]]:
+    """What gcloud is called with by a run and by the pasted output of a dry run, where nothing and where all exists."""
+    folder = tmp_path_factory.mktemp("runs")
     values = {"REPLICATION_RULES": ODD, "SOURCE_S3_BUCKETS": "", "TARGET_GCS_BUCKET": "", "IMAGE": "r/i@sha256:1"}
-    plan = dry_run(tmp_path, **values, DESTINATION_BUCKETS="one two")
-    printed = tmp_path / "plan.sh"
-    printed.write_text(plan.output)
-    env = {"PATH": str(tmp_path / "tools"), "HOME": str(tmp_path)}
-    done = recorded(tmp_path, env, [str(GCP / "deploy.sh"), str(tmp_path / "config.env")], exists)
-    pasted = recorded(tmp_path, env, ["bash", str(printed)], exists)
-    assert [_without_times(call) for call in done] == [_without_times(call) for call in pasted]
-    replaced = [yaml.safe_load(text) for arguments, text in done if arguments[:3] == ["run", "services", "replace"]]
+    config, env = configuration(folder, **values, DESTINATION_BUCKETS="one two"), without_gcloud(folder)
+    printed = folder / "plan.sh"
+    printed.write_text(script("deploy.sh", ["--dry-run", config], env).output)
+    ways = ([GCP / "deploy.sh", config], ["bash", printed])
+    return {exists: [recorded(env, way, exists) for way in ways] for exists in ("no", "yes")}
+
+
+@pytest.mark.parametrize("exists", ["no", "yes"])
+def test_what_a_dry_run_prints_is_what_a_run_does(runs: dict[str, list[list[Call]]], exists: str) -> None:
+    done, pasted = runs[exists]
+    assert _without_what_is_new(done) == _without_what_is_new(pasted)
+    replaced = documents(done)["service"]
     assert [service["metadata"]["name"] for service in replaced] == ["replicator", "replicator-ingest"]
     assert _variables(replaced[0])["REPLICATION_RULES"] == ODD
     assert _containers(replaced[0])[0]["image"] == "r/i@sha256:1"
 
 
-def test_the_services_start_with_what_they_are_given(tmp_path: Path) -> None:
+def test_the_ingest_secret_is_made_once_and_never_stands_in_a_command(runs: dict[str, list[list[Call]]]) -> None:
+    made = {exists: [_fed(ADDED_SECRET, calls) for calls in ways] for exists, ways in runs.items()}
+    ((first,), (second,)) = made["no"]
+    assert re.fullmatch(r"[\w-]{40,}", first), "nothing around it, not even a line's end"
+    assert first != second
+    assert made["yes"] == [[], []]
+    assert '"name": "ingest-secrets", "key": "7"' in json.dumps(documents(runs["no"][0])["service"])
+    words = {word for calls in runs["no"] for arguments, _ in calls for word in arguments}
+    assert not any(secret in word for secret in (first, second) for word in words)
+
+
+def test_the_services_start_with_what_they_are_given(given: dict[str, list[Any]]) -> None:
     """Their variables are the settings' own, and the settings accept them."""
-    for name, settings in (("replicator", ReplicateSettings), ("replicator-ingest", IngestSettings)):
-        service = _rendered(tmp_path, name)
-        given = {**_variables(service), "K_SERVICE": name}
+    for service, settings in zip(given["service"], (ReplicateSettings, IngestSettings), strict=True):
+        name = service["metadata"]["name"]
+        variables = {**_variables(service), "K_SERVICE": name}
         if settings is IngestSettings:
-            given["INGEST_SECRETS"] = "0123456789abcdef"
-        with patch.dict(os.environ, given, clear=True):
+            variables["INGEST_SECRETS"] = "0123456789abcdef"
+        with patch.dict(os.environ, variables, clear=True):
             loaded = settings.load()
         assert loaded.function_target == {"replicator": "replicate", "replicator-ingest": "ingest"}[name]
         assert set(_variables(service)) <= {field.upper() for field in settings.model_fields} | {"INGEST_SECRETS"}
@@ -118,15 +97,13 @@ def test_the_services_start_with_what_they_are_given(tmp_path: Path) -> None:
         assert isinstance(loaded, Settings)
 
 
-def test_values_that_belong_together_agree(tmp_path: Path) -> None:
-    service = _rendered(tmp_path, "replicator")
-    plan = dry_run(_folder(tmp_path, "plan")).output
-    timeout = service["spec"]["template"]["spec"]["timeoutSeconds"]
-    assert f"--ack-deadline {timeout} " in plan
-    assert float(_variables(service)["DEADLINE_SECONDS"]) + 120 <= timeout
-    attempts = re.search(r"--max-delivery-attempts (\d+)", plan)
-    assert attempts
-    assert int(attempts[1]) > MAX_FAILED_DELIVERIES
+def test_values_that_belong_together_agree(given: dict[str, list[Any]], calls: list[Call]) -> None:
+    service = given["service"][0]
+    (made,) = (arguments for arguments, _ in calls if arguments[:4] == ["pubsub", "subscriptions", "create", PUSH])
+    ack_deadline, attempts = (int(flag(made, name)) for name in ("--ack-deadline", "--max-delivery-attempts"))
+    assert service["spec"]["template"]["spec"]["timeoutSeconds"] == ack_deadline == 600
+    assert float(_variables(service)["DEADLINE_SECONDS"]) + 120 <= ack_deadline
+    assert attempts > MAX_FAILED_DELIVERIES
 
 
 def test_a_role_takes_the_place_of_keys(tmp_path: Path) -> None:
@@ -178,13 +155,16 @@ def test_destroy_only_prints_unless_it_is_told_yes(tmp_path: Path) -> None:
     printed = script("destroy.sh", [config], env)
     assert printed.status == 0, printed.errors
     assert "--yes" in printed.errors
-    for kept in ("secrets delete", "gcloud storage rm", "topics delete", "subscriptions delete", "repositories delete"):
-        assert kept not in printed.output
     everything = script("destroy.sh", ["--all", config], env).output
-    for gone in ("secrets delete", "gcloud storage rm", "topics delete", "subscriptions delete", "repositories delete"):
-        assert gone in everything
-    assert "rm --recursive gs://my-replica-bucket" not in everything
-    assert "buckets delete" not in everything
+    for kind in ("secrets", "topics", "subscriptions", "repositories"):
+        assert f"{kind} delete" not in printed.output
+        assert f"{kind} delete" in everything
+
+
+def test_destroy_touches_nothing_of_a_bucket_but_who_may_use_it(tmp_path: Path) -> None:
+    everything = script("destroy.sh", ["--all", configuration(tmp_path)], without_gcloud(tmp_path)).output
+    verbs = set(re.findall(r"gcloud storage (\w+ ?[a-z-]*)", everything))
+    assert verbs == {"buckets describe", "buckets remove-iam-policy-binding"}
 
 
 def test_destroy_knows_all_that_deploy_creates(tmp_path: Path) -> None:
@@ -192,41 +172,12 @@ def test_destroy_knows_all_that_deploy_creates(tmp_path: Path) -> None:
     config = configuration(tmp_path)
     deployed = script("deploy.sh", ["--dry-run", config], env).output
     destroyed = script("destroy.sh", ["--all", config], env).output
-    created = set(re.findall(r"gcloud (iam service-accounts|pubsub topics|secrets|artifacts repositories) create (\S+)", deployed))
+    kinds = "iam service-accounts|pubsub topics|secrets|artifacts repositories"
+    created = set(re.findall(rf"gcloud ({kinds}) create (\S+)", deployed))
     assert len(created) == 10
     for kind, name in created:
         full = f"{name}@my-project.iam.gserviceaccount.com" if kind == "iam service-accounts" else name
         assert f"gcloud {kind} delete {full}" in destroyed
-
-
-def _without_times(call: list[Any]) -> list[Any]:
-    return json.loads(re.sub(r"\d{4}-\d\d-\d\dT[\d:]{8}Z|/tmp[^\"]*/", "", json.dumps(call)))
-
-
-def _folder(parent: Path, name: str) -> Path:
-    (parent / name).mkdir()
-    return parent / name
-
-
-def _rendered(tmp_path: Path, name: str) -> dict[str, Any]:
-    """A service as the plan has it."""
-    plan = dry_run(_folder(tmp_path, name), IMAGE="r/i@sha256:1").output
-    texts = re.findall(r"services replace --region \S+ - <<<('.*?[^\\]')\n", plan, re.DOTALL)
-    for text in texts:
-        shell = subprocess.run(["bash", "-c", f"IMAGE=r/i@sha256:1; printf %s {text}"], capture_output=True, text=True, check=True)
-        service: dict[str, Any] = yaml.safe_load(shell.stdout)
-        if service["metadata"]["name"] == name:
-            return service
-    raise AssertionError(f"{name} is not in the plan")
-
-
-def _containers(service: dict[str, Any]) -> list[dict[str, Any]]:
-    containers: list[dict[str, Any]] = service["spec"]["template"]["spec"]["containers"]
-    return containers
-
-
-def _variables(service: dict[str, Any]) -> dict[str, str]:
-    return {one["name"]: one["value"] for one in _containers(service)[0]["env"] if "value" in one}
 
 
 def test_a_folder_s_name_is_quoted(tmp_path: Path) -> None:
@@ -238,5 +189,34 @@ def test_a_folder_s_name_is_quoted(tmp_path: Path) -> None:
         env=without_gcloud(tmp_path), capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     (cd,) = (line for line in plan.splitlines() if line.startswith("cd "))
-    assert subprocess.run(["bash", "-c", f"{cd} && pwd"], capture_output=True, text=True, check=True).stdout.strip() == str(odd)
-    assert ROOT.exists()
+    assert _shell(f"{cd} && pwd").strip() == str(odd)
+
+
+def _without_what_is_new(calls: list[Call]) -> Any:
+    """The calls without what each run makes anew: times, folders, and the secret that is fed to a command."""
+    told = [(arguments, "" if arguments[:3] == ADDED_SECRET else text) for arguments, text in calls]
+    return json.loads(re.sub(r"\d{4}-\d\d-\d\dT[\d:.+]+|/tmp[^\"]*/", "", json.dumps(told)))
+
+
+def _fed(start: list[str], calls: list[Call]) -> list[str]:
+    """What the commands that start like this are fed."""
+    return [text for arguments, text in calls if arguments[: len(start)] == start]
+
+
+def _shell(command: str) -> str:
+    """What bash prints."""
+    return subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True).stdout
+
+
+def _folder(parent: Path, name: str) -> Path:
+    (parent / name).mkdir()
+    return parent / name
+
+
+def _containers(service: dict[str, Any]) -> list[dict[str, Any]]:
+    containers: list[dict[str, Any]] = service["spec"]["template"]["spec"]["containers"]
+    return containers
+
+
+def _variables(service: dict[str, Any]) -> dict[str, str]:
+    return {one["name"]: one["value"] for one in _containers(service)[0]["env"] if "value" in one}
