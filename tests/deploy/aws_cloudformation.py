@@ -1,4 +1,4 @@
-"""moto's CloudFormation, made to do all that the templates of deploy/aws want of it."""
+"""moto's AWS, made to do all that the templates and the commands of deploy/aws want of it."""
 
 import json
 import os
@@ -11,6 +11,8 @@ from unittest.mock import patch
 from moto import mock_aws
 from moto.cloudformation import parsing
 from moto.cloudformation.models import ChangeSet
+from moto.core.responses import ActionResult
+from moto.s3.responses import S3Response
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 
@@ -53,6 +55,7 @@ def cloudformation(record: Record = nothing) -> Iterator[None]:
         patch.object(parsing, "get_model_map", lambda: models),
         patch.object(parsing, "parse_resource_and_generate_name", generated),
         patch.object(ChangeSet, "apply", _applied),
+        patch.object(S3Response, "serialized", _serialized),
         mock_aws(config={"lambda": {"use_docker": False}}),
     ):
         yield
@@ -79,6 +82,15 @@ def _applied(changes: ChangeSet, apply: Callable[[ChangeSet], None] = ChangeSet.
         apply(changes)
         stack = changes.stack
         stack.output_map = parsing.OutputMap(stack.resource_map, changes.template_dict, stack.stack_id)
+
+
+def _serialized(response: S3Response, result: ActionResult, serialized: Any = S3Response.serialized) -> Any:
+    """A bucket says that its events go to EventBridge, as S3 does and moto does not."""
+    if response.data.get("Action") == "GetBucketNotificationConfiguration":
+        configuration = response.backend.get_bucket_notification_configuration(response.bucket_name)
+        if configuration is not None and configuration.event_bridge is not None:
+            result = ActionResult({**result.result, "EventBridgeConfiguration": {}})
+    return serialized(response, result)
 
 
 def _stand_in(kind: str) -> type:

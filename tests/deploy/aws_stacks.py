@@ -67,7 +67,7 @@ def made(template: Path, parameters: Mapping[str, str] | None = None, name: str 
             StackName=name,
             TemplateBody=_packaged(template),
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()],
-            Capabilities=["CAPABILITY_IAM"],
+            Capabilities=["CAPABILITY_NAMED_IAM"],
         )
         (described,) = client.describe_stacks(StackName=name)["Stacks"]
         assert described["StackStatus"] == "CREATE_COMPLETE"

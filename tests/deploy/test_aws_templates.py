@@ -1,12 +1,15 @@
 """The templates are ones that CloudFormation takes, as far as that can be told without it."""
 
 import re
+from pathlib import Path
 
 import pytest
+from cfnlint.api import lint_file
 from moto.cloudformation import parsing
 
 from tests.deploy.aws_cloudformation import ONLY_RESOLVED
 from tests.deploy.aws_stacks import OTHER_WAYS, REPLICATOR, Stack, resolved, statements
+from tests.deploy.guide import ROOT
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:alarms"
 EVERYTHING = {
@@ -50,8 +53,7 @@ def policies(stack: Stack) -> list[dict]:
 
 @pytest.mark.parametrize("template", [REPLICATOR, OTHER_WAYS], ids=lambda path: path.stem)
 def test_cfn_lint_finds_nothing(template):
-    api = pytest.importorskip("cfnlint.api", reason="cfn-lint is not installed")
-    assert [str(match) for match in api.lint_file(template)] == []
+    assert [str(match) for match in lint_file(template)] == []
 
 
 def test_every_policy_names_its_principals_actions_and_resources(stack: Stack):
@@ -104,3 +106,16 @@ def test_alarms_go_to_the_topic_if_there_is_one(stack: Stack, request):
 
 def test_what_moto_makes_by_itself_has_no_stand_in():
     assert not set(ONLY_RESOLVED) & set(parsing.get_model_map())
+
+
+def test_whoever_deploys_the_role_says_that_it_has_a_name():
+    """CloudFormation asks for this capability, and not for the usual one, where a role is named."""
+    texts = [path.read_text("utf-8") for folder in ("deploy", "docs", "replicator") for path in files(ROOT / folder)]
+    deploying = re.compile(r"cloudformation deploy[^`]*?replicator\.yaml[^`]*?(CAPABILITY_\w+)")
+    capabilities = [capability for text in texts for capability in deploying.findall(text)]
+    assert len(capabilities) >= 3
+    assert set(capabilities) == {"CAPABILITY_NAMED_IAM"}
+
+
+def files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.suffix in (".md", ".py", ".sh")]
