@@ -220,7 +220,7 @@ def _mend_caller(access: SourceAccess, deployment: Deployment) -> str | None:
         account = f"gcloud iam service-accounts describe {deployment.service_account} --format 'value(uniqueId)'"
         return (
             f"aws cloudformation deploy --stack-name {STACK} --template-file deploy/aws/replicator.yaml "
-            f'--capabilities CAPABILITY_IAM --parameter-overrides "ServiceAccountId=$({account})"'
+            f'--capabilities CAPABILITY_NAMED_IAM --parameter-overrides "ServiceAccountId=$({account})"'
         )
     return None
 
