@@ -289,7 +289,7 @@ def test_every_operation_withstands_what_its_description_allows_and_hostile_valu
 
     def check(example: tuple) -> None:
         case, exchanged, value, place = example
-        assume(not any(EXCEPTION_TEXT.search(repr(part)) for part in holders(case)))
+        assume(not any(EXCEPTION_TEXT.search(repr(part)) for part in drawn_parts(case).values()))
         if exchanged:
             exchange(case, place, value)
         if target_ is INGEST and operation.method == "post":
@@ -305,19 +305,23 @@ def test_every_operation_withstands_what_its_description_allows_and_hostile_valu
     tally.fuzz(example, check, 10, 100)
 
 
-def holders(case) -> list[dict]:
-    return [holder for holder in (case.path_parameters, case.query, case.body) if isinstance(holder, dict) and holder]
-
-
 def exchange(case, place: int, value: str) -> None:
     """Puts `value` in place of one of the parameters or fields, or into a header that we read."""
-    if not holders(case) or place == 0:
+    parts = drawn_parts(case)
+    if not parts or place == 0:
         sendable = value.translate(SENDABLE).encode(errors="ignore").decode("latin-1").strip()
         case.headers = {**(case.headers or {}), "traceparent": sendable, "X-Cloud-Trace-Context": sendable}
         return
-    holder = holders(case)[place % len(holders(case))]
+    part = list(parts)[place % len(parts)]
+    fields = dict(parts[part])  # what is drawn may be an example out of the description: that one stays as it is
     sent = value.encode(errors="ignore").decode() or "x"  # the URL of a request has no lone surrogates
-    holder[list(holder)[place % len(holder)]] = value if holder is case.body else sent
+    fields[list(fields)[place % len(fields)]] = value if part == "body" else sent
+    setattr(case, part, fields)
+
+
+def drawn_parts(case) -> dict[str, dict]:
+    parts = {name: getattr(case, name) for name in ("path_parameters", "query", "body")}
+    return {name: part for name, part in parts.items() if isinstance(part, dict) and part}
 
 
 def test_what_was_tried_is_reported(tally, proof):
