@@ -12,7 +12,7 @@ from tests.deploy.pubsub_emulator import Emulator, NotInstalled, find_emulator
 from tests.proof.storm.blowing import Aftermath, Weather, blow
 from tests.proof.storm.traffic import make_traffic
 
-SHORT = Weather(window=30, under_way=40, max_attempts=10, patience=60)
+SHORT = Weather(window=30, under_way=40, max_attempts=15, patience=60)
 LONG = Weather(patience=900)
 
 
