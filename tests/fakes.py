@@ -376,6 +376,7 @@ class InMemoryDeadLetters:
 
     def pull(self, most: int) -> Sequence[DeadLetter]:
         self.on_call("pull")
+        assert most > 0, "Pub/Sub refuses to give out nothing"
         free = [message_id for message_id in self.letters if message_id not in self.held][:most]
         handles = {message_id: f"h{next(self._numbers)}" for message_id in free}
         self._handles |= {handle: message_id for message_id, handle in handles.items()}

@@ -86,11 +86,12 @@ class Search:
     def _inspections(self) -> Iterator["Inspection"]:
         from replicator.dead_letters import inspect_all  # noqa: PLC0415
 
-        while letters := self.hold.pull(min(AT_ONCE, self.wanted.limit - self.looked_at)):
+        while left := self.wanted.limit - self.looked_at:
+            letters = self.hold.pull(min(AT_ONCE, left))
+            if not letters:
+                return
             self.looked_at += len(letters)
             yield from run_interruptibly(partial(inspect_all, letters, self.engine))
-            if self.looked_at >= self.wanted.limit:
-                return
 
 
 @contextmanager
