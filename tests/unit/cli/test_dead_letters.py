@@ -391,8 +391,10 @@ def test_an_error_that_nobody_foresaw_loses_nothing(three):
 
 @pytest.mark.parametrize("where", ["inspection", "publish", "acknowledge"])
 def test_ctrl_c_gives_everything_back(three, where):
+    pressed = threading.Lock()
+
     def press(name: str = "publish") -> None:
-        if name == where:
+        if name == where and pressed.acquire(blocking=False):
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
             threading.Event().wait(0.01 if where == "inspection" else 10)
 
@@ -403,6 +405,22 @@ def test_ctrl_c_gives_everything_back(three, where):
     code, _, err = three("replay", "--all")
     assert (code, err.strip()) == (130, "Interrupted; no half-written object is visible.")
     assert three.left == ["m1", "m2", "m3"]
+
+
+def test_ctrl_c_does_not_wait_for_a_side_that_hangs(three, monkeypatch):
+    hanging, ended, pressed = threading.Event(), [], threading.Lock()
+
+    def hang(key):
+        if pressed.acquire(blocking=False):  # once, whichever thread comes first
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        hanging.wait(60)
+
+    three.source.stat = hang
+    monkeypatch.setattr("replicator.cli.interruption.GRACE", 0.1)
+    monkeypatch.setattr("replicator.cli.end_at_once", lambda: ended.append(hanging.is_set()))
+    code, _, _ = three("replay", "--all")
+    assert (code, ended, three.left) == (130, [False], ["m1", "m2", "m3"])
+    hanging.set()
 
 
 def test_the_commands_need_their_subscription_and_replay_its_topic(capsys, monkeypatch, tmp_path):
