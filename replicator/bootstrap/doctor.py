@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from threading import Event
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -62,7 +63,9 @@ class Doctor:
         found = [judge_google(self._caller(), deployment)]
         found += examine([*self._examinations(deployment)], self._visit.seconds)
         if self._visit.canary:
-            found += examine([*self._canaries()], 2 * self._visit.canary_seconds + self._visit.seconds)
+            ended = Event()
+            seconds = 2 * self._visit.canary_seconds + self._visit.seconds
+            found += examine([*self._canaries(ended)], seconds, ended)
         return found
 
     def _who(self) -> Caller | ReplicationError | None:
@@ -167,7 +170,7 @@ class Doctor:
             lambda: [judge_hand_over(topic, inspection().may_publish(topic) if topic else False, deployment)],
         )
 
-    def _canaries(self) -> Iterator[Examination]:
+    def _canaries(self, ended: Event) -> Iterator[Examination]:
         from replicator.adapters import gcs  # noqa: PLC0415
         from replicator.adapters.inspection.canary import CanaryWriter  # noqa: PLC0415
 
@@ -179,7 +182,7 @@ class Doctor:
             except ReplicationError as error:
                 return iter([unwritten(canary, error)])
             destination = gcs.GcsDestination(self._destination_api())
-            return Flight(writer, destination, visit.canary_seconds).fly(canary)
+            return Flight(writer, destination, visit.canary_seconds, ended, ended.wait).fly(canary)
 
         for rule in self._enabled:
             for bucket in sorted(rule.source_buckets):

@@ -8,6 +8,8 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from shlex import quote
+from threading import Event
 from typing import Protocol
 
 from replicator.deadline import Deadline
@@ -59,12 +61,13 @@ def canary_of(rule: Rule, bucket: str, rules: RuleSet, name: str | None = None) 
 
 @dataclass(frozen=True, slots=True)
 class Flight:
-    """How canaries fly: `seconds` is how long each of the two waits may take."""
+    """How canaries fly: `seconds` is how long each of the two waits may take. Once `ended` is set they land at once."""
 
     writer: Writer
     destination: Destination
     seconds: float
-    sleep: Callable[[float], None] = time.sleep
+    ended: Event
+    sleep: Callable[[float], object]
     clock: Callable[[], float] = time.monotonic
 
     def fly(self, canary: Canary) -> Iterator[Finding]:
@@ -112,7 +115,7 @@ class Flight:
         begun, deadline = self.clock(), Deadline.after(self.seconds, self.clock)
         while True:
             found = self.destination.stat(canary.destination)
-            if enough(found) or deadline.remaining <= 0:
+            if enough(found) or deadline.remaining <= 0 or self.ended.is_set():
                 return found, self.clock() - begun
             self.sleep(min(PAUSE, max(0.0, deadline.remaining)))
 
@@ -133,13 +136,14 @@ class Flight:
 
 def explain(canary: Canary) -> str:
     """What says why there is no replica, or still one."""
-    return f"python -m replicator explain {canary.key}"
+    return f"python -m replicator explain {quote(str(canary.key))}"
 
 
 def unwritten(canary: Canary, error: ReplicationError) -> Finding:
     """It could not even begin; somebody who may write does it by hand."""
     said = f"It could not be put: {error.reason.explained(error.detail)} --canary-profile names who may."
-    by_hand = f"echo canary | aws s3 cp - {canary.key} && sleep 60 && python -m replicator status {canary.key}"
+    key = quote(str(canary.key))
+    by_hand = f"echo canary | aws s3 cp - {key} && sleep 60 && python -m replicator status {key}"
     if isinstance(error, Permanent):
         return failed(Check.CANARY_WRITTEN, str(canary.key), said, by_hand)
     return warning(Check.CANARY_WRITTEN, str(canary.key), said, by_hand)

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from threading import BoundedSemaphore, Thread
+from threading import BoundedSemaphore, Event, Thread
 
 from replicator.deadline import Deadline
 from replicator.doctor.finding import Check, Finding, warning
 from replicator.errors import ReplicationError
 
 AT_ONCE = 16
+LANDING_SECONDS = 30
+"""For what has something to clean up when it is told to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +22,11 @@ class Examination:
     carry_out: Callable[[], Iterable[Finding]]
 
 
-def examine(examinations: Sequence[Examination], seconds: float) -> list[Finding]:
+def examine(examinations: Sequence[Examination], seconds: float, ended: Event | None = None) -> list[Finding]:
     """All findings, in the order of the examinations. Each has `seconds`; what is not done by then is a warning.
 
-    The threads are left behind where they hang: they only look.
+    The threads are left behind where they hang, or at Ctrl-C: they only look. Those that do more heed `ended`, which is
+    set then, and are waited for.
     """
     found: dict[int, list[Finding]] = {}
     turns = BoundedSemaphore(AT_ONCE)
@@ -35,11 +38,20 @@ def examine(examinations: Sequence[Examination], seconds: float) -> list[Finding
     threads = [Thread(target=carry_out, args=(number,), daemon=True) for number in range(len(examinations))]
     for thread in threads:
         thread.start()
-    deadline = Deadline.after(seconds * (1 + len(threads) // AT_ONCE))
-    for thread in threads:
-        thread.join(max(0.0, deadline.remaining))
+    try:
+        _join(threads, seconds * (1 + len(threads) // AT_ONCE))
+    finally:
+        if ended is not None:
+            ended.set()
+            _join(threads, LANDING_SECONDS)
     late = [[warning(one.check, one.subject, f"This took longer than {seconds:g} s.")] for one in examinations]
     return [finding for number, otherwise in enumerate(late) for finding in found.get(number, otherwise)]
+
+
+def _join(threads: Iterable[Thread], seconds: float) -> None:
+    deadline = Deadline.after(seconds)
+    for thread in threads:
+        thread.join(max(0.0, deadline.remaining))
 
 
 def _carried_out(examination: Examination) -> list[Finding]:

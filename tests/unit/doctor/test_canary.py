@@ -1,6 +1,7 @@
 """A canary's whole life, on both sides in memory."""
 
 from dataclasses import dataclass, field, replace
+from threading import Event
 
 import pytest
 
@@ -29,6 +30,7 @@ class World:
     refuses: Exception | None = None
     versions: bool = False
     now: float = 0.0
+    ended: Event = field(default_factory=Event)
     source: InMemorySource = field(default_factory=lambda: InMemorySource("source"))
     destination: InMemoryDestination = field(default_factory=lambda: InMemoryDestination({"replica"}))
     deleted: list[str | None] = field(default_factory=list)
@@ -59,7 +61,7 @@ class World:
 
     def fly(self):
         self.canary = canary_of(self.rule, "source", RuleSet((self.rule,)))
-        flight = Flight(self, self.destination, 10, self.sleep, lambda: self.now)
+        flight = Flight(self, self.destination, 10, self.ended, self.sleep, lambda: self.now)
         return {one.check: one for one in flight.fly(self.canary)}
 
     def is_clean(self):
@@ -90,6 +92,14 @@ def test_a_path_that_is_down_is_told_in_time_and_the_canary_is_taken_away():
     assert world.is_clean()
 
 
+def test_a_flight_that_is_ended_lands_at_once_and_is_taken_away():
+    world = World(down=True)
+    world.ended.set()
+    assert statuses(world.fly())[Check.CANARY_REPLICATED] == "failed"
+    assert world.now == 0
+    assert world.is_clean()
+
+
 def test_a_deletion_that_does_not_follow_is_told_and_cleaned_up():
     world = World(PROPAGATES, deaf_to_deletes=True)
     assert statuses(world.fly())[Check.CANARY_DELETED] == "failed"
@@ -100,7 +110,10 @@ def test_an_object_without_a_receipt_is_no_replica_and_is_left_alone():
     world = World(down=True)
     world.canary = canary = canary_of(RULE, "source", RuleSet((RULE,)))
     world.destination.put_foreign(canary.destination, b"of somebody else")
-    found = {one.check: one for one in Flight(world, world.destination, 10, world.sleep, lambda: 0.0).fly(canary)}
+    found = {
+        one.check: one
+        for one in Flight(world, world.destination, 10, world.ended, world.sleep, lambda: 0.0).fly(canary)
+    }
     assert statuses(found)[Check.CANARY_REPLICATED] == "failed"
     assert world.destination.stat(canary.destination) is not None
     assert not world.source.objects

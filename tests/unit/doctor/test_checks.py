@@ -2,6 +2,7 @@
 
 import re
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,29 @@ def test_what_hangs_is_a_warning_after_its_time():
         ended.set()
     assert [(one.subject, one.status) for one in found] == [("a", "warning"), ("b", "ok")]
     assert "longer than 0.2 s" in found[0].detail
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_what_has_something_to_clean_up_is_told_to_end_and_waited_for(monkeypatch, interrupted):
+    ended, cleaned = threading.Event(), []
+
+    def carry_out():
+        assert ended.wait(30)
+        cleaned.append(True)
+        return [ok(Check.CANARY_WRITTEN, "a", "x")]
+
+    join = threading.Thread.join
+    first = iter([KeyboardInterrupt] if interrupted else [])
+
+    def interrupting(thread, timeout=None):
+        for error in first:
+            raise error
+        join(thread, timeout)
+
+    monkeypatch.setattr(threading.Thread, "join", interrupting)
+    with pytest.raises(KeyboardInterrupt) if interrupted else nullcontext():
+        examine([Examination(Check.CANARY_WRITTEN, "a", carry_out)], 0.1, ended)
+    assert cleaned == [True]
 
 
 def test_examinations_are_carried_out_side_by_side_and_told_in_order():
