@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,8 +106,7 @@ def deployment(monkeypatch, tmp_path, capsys) -> Iterator[Deployment]:
     monkeypatch.setattr(S3Response, "get_bucket_notification", with_eventbridge(S3Response.get_bucket_notification))
     for name in [name for name in __import__("os").environ if re.match("AWS_|GOOGLE_|GCP_|K_SERVICE", name)]:
         monkeypatch.delenv(name)
-    with moto() as url, cloud_storage() as storage, pubsub() as messages:
-        requests.post(f"{url}/moto-api/reset", timeout=60)
+    with emptied_moto() as url, cloud_storage() as storage, pubsub() as messages:
         owner = {"region_name": REGION, "endpoint_url": url, "aws_access_key_id": "o", "aws_secret_access_key": "o"}
         s3, iam = boto3.client("s3", **owner), boto3.client("iam", **owner)
         s3.create_bucket(Bucket=SOURCE, CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -136,6 +136,15 @@ def deployment(monkeypatch, tmp_path, capsys) -> Iterator[Deployment]:
         made = Deployment(variables, storage, messages, s3, iam, capsys)
         made.allow(*READER)
         yield made
+
+
+@contextmanager
+def emptied_moto() -> Iterator[str]:
+    """Without what others left in it, and leaving nothing: moto keeps all there is once per process."""
+    with moto() as url:
+        requests.post(f"{url}/moto-api/reset", timeout=60)
+        yield url
+        requests.post(f"{url}/moto-api/reset", timeout=60)
 
 
 def with_eventbridge(answer):
