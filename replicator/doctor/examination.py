@@ -1,6 +1,7 @@
 """Carries the checks out, side by side, and lets none of them spoil another."""
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from threading import BoundedSemaphore, Event, Thread
 
@@ -9,6 +10,9 @@ from replicator.doctor.finding import Check, Finding, warning
 from replicator.errors import ReplicationError
 
 AT_ONCE = 16
+INTERVAL = 0.1
+"""Seconds after which Ctrl-C is noticed at the latest."""
+
 LANDING_SECONDS = 30
 """For what has something to clean up when it is told to end."""
 
@@ -28,30 +32,38 @@ def examine(examinations: Sequence[Examination], seconds: float, ended: Event | 
     The threads are left behind where they hang, or at Ctrl-C: they only look. Those that do more heed `ended`, which is
     set then, and are waited for.
     """
-    found: dict[int, list[Finding]] = {}
     turns = BoundedSemaphore(AT_ONCE)
+    # Not the threads are waited for: one whose `join` Ctrl-C has interrupted counts as ended in Python 3.11.
+    under_way: list[tuple[Examination, Future[list[Finding]]]] = [(one, Future()) for one in examinations]
 
-    def carry_out(number: int) -> None:
+    def carry_out(examination: Examination, found: Future[list[Finding]]) -> None:
         with turns:
-            found[number] = _carried_out(examinations[number])
+            if found.set_running_or_notify_cancel():
+                found.set_result(_carried_out(examination))
 
-    threads = [Thread(target=carry_out, args=(number,), daemon=True) for number in range(len(examinations))]
-    for thread in threads:
-        thread.start()
+    all_found = [found for _, found in under_way]
     try:
-        _join(threads, seconds * (1 + len(threads) // AT_ONCE))
+        for one in under_way:
+            Thread(target=carry_out, args=one, daemon=True).start()
+        _wait(all_found, seconds * (1 + len(all_found) // AT_ONCE))
     finally:
         if ended is not None:
             ended.set()
-            _join(threads, LANDING_SECONDS)
-    late = [[warning(one.check, one.subject, f"This took longer than {seconds:g} s.")] for one in examinations]
-    return [finding for number, otherwise in enumerate(late) for finding in found.get(number, otherwise)]
+            _wait([found for found in all_found if not found.cancel()], LANDING_SECONDS)
+    return [finding for one, found in under_way for finding in _told(one, found, seconds)]
 
 
-def _join(threads: Iterable[Thread], seconds: float) -> None:
+def _wait(all_found: Sequence[Future[list[Finding]]], seconds: float) -> None:
+    """In short waits: a signal that arrives just before one begins is not noticed before it ends."""
     deadline = Deadline.after(seconds)
-    for thread in threads:
-        thread.join(max(0.0, deadline.remaining))
+    while deadline.remaining > 0 and not all(found.done() for found in all_found):
+        wait(all_found, min(deadline.remaining, INTERVAL))
+
+
+def _told(examination: Examination, found: Future[list[Finding]], seconds: float) -> list[Finding]:
+    if found.done() and not found.cancelled():
+        return found.result()
+    return [warning(examination.check, examination.subject, f"This took longer than {seconds:g} s.")]
 
 
 def _carried_out(examination: Examination) -> list[Finding]:
