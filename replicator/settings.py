@@ -290,7 +290,7 @@ class ReplicateSettings(ServerSettings, EngineSettings):
     k_service: str | None = Field(None, description="Set by Cloud Run; where it is, `AUTH` defaults to `iam`.")
     auth: Auth | None = Field(
         None,
-        description="Who checks callers. `iam`: Cloud Run. `oidc`: this service, by their "
+        description="Who checks callers. `iam`: Cloud Run, and only there. `oidc`: this service, by their "
         "[Google identity tokens](docs/security.md#identity-tokens). `none`: nobody, which takes a loopback `HOST`.",
     )
     oidc_audiences: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -322,7 +322,9 @@ class ReplicateSettings(ServerSettings, EngineSettings):
     @model_validator(mode="after")
     def _never_open_by_accident(self) -> Self:
         if self.auth is None and self.k_service is None:
-            raise ValueError("AUTH: required outside Cloud Run: `iam`, `oidc` or `none`")
+            raise ValueError("AUTH: required outside Cloud Run: `oidc`, or `none` with a loopback HOST")
+        if self.auth is Auth.IAM and self.k_service is None:
+            raise ValueError("AUTH: `iam` is Cloud Run's; elsewhere `oidc`, or `none` with a loopback HOST")
         oidc = {"OIDC_AUDIENCES": self.oidc_audiences, "OIDC_EMAILS": self.oidc_emails}
         if self.auth is Auth.OIDC and not all(oidc.values()):
             raise ValueError(f"{', '.join(name for name in oidc if not oidc[name])}: required with AUTH=oidc")

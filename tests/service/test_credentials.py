@@ -80,7 +80,7 @@ def serving(monkeypatch, tmp_path):
             environment = {
                 "SOURCE_S3_BUCKETS": "one",
                 "TARGET_GCS_BUCKET": "replica",
-                "AUTH": "iam",
+                "K_SERVICE": "replicator",
                 "AWS_REGION": "us-east-1",
                 "AWS_ENDPOINT_URL_S3": s3.url,
                 "STORAGE_EMULATOR_HOST": storage.url,

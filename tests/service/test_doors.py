@@ -23,7 +23,7 @@ from tests.unit.web.doors import KEY, Service
 
 MAIN = str(ROOT / "main.py")
 ENVIRONMENT = {
-    "replicate": {"AUTH": "iam", "SOURCE_S3_BUCKETS": "source", "TARGET_GCS_BUCKET": "replica"},
+    "replicate": {"K_SERVICE": "replicator", "SOURCE_S3_BUCKETS": "source", "TARGET_GCS_BUCKET": "replica"},
     "ingest": {"INGEST_SECRETS": "secret-of-the-tests", "PUBSUB_TOPIC": "projects/p/topics/t"},
 }
 

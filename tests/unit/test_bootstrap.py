@@ -36,7 +36,7 @@ from replicator.transfer import Unwatched
 from tests.google_keys import service_account_key
 
 ROOT = Path(bootstrap.__file__).parents[2]
-REPLICATE = {"SOURCE_S3_BUCKETS": "source", "TARGET_GCS_BUCKET": "replica", "AUTH": "iam"}
+REPLICATE = {"SOURCE_S3_BUCKETS": "source", "TARGET_GCS_BUCKET": "replica", "K_SERVICE": "replicator"}
 DEAD_LETTERS = {"DEAD_LETTER_SUBSCRIPTION": "projects/p/subscriptions/s3-events-dead"}
 INGEST = {
     "FUNCTION_TARGET": "ingest",
@@ -95,7 +95,7 @@ def test_a_target_that_is_configured_passes(monkeypatch, variables):
     ("variables", "missing"),
     [
         ({**REPLICATE, "TARGET_GCS_BUCKET": ""}, "TARGET_GCS_BUCKET"),
-        ({**REPLICATE, "AUTH": ""}, "AUTH"),
+        ({**REPLICATE, "K_SERVICE": ""}, "AUTH"),
         ({**INGEST, "PUBSUB_TOPIC": ""}, "PUBSUB_TOPIC"),
         ({**REPLICATE, "FUNCTION_TARGET": "ingest"}, "INGEST_SECRETS"),
         ({**INGEST, "FUNCTION_TARGET": ""}, "SOURCE_S3_BUCKETS"),
@@ -135,7 +135,7 @@ def test_where_the_service_itself_checks_callers_nobody_comes_in_without_a_token
     assert "googleIdentity" in doors.get("/openapi.json").text
 
 
-@pytest.mark.parametrize("variables", [{"AUTH": "iam"}, {"AUTH": "none", "HOST": "127.0.0.1"}])
+@pytest.mark.parametrize("variables", [{"K_SERVICE": "replicator"}, {"AUTH": "none", "HOST": "127.0.0.1"}])
 def test_elsewhere_it_asks_for_none(monkeypatch, variables):
     doors = doors_of(monkeypatch, **variables)
     assert doors.post("/", json={}).status_code == 400
@@ -186,7 +186,10 @@ def secret_manager(monkeypatch):
 def test_rules_are_given_as_text_as_a_file_or_as_a_secret(monkeypatch, tmp_path, secret_manager):
     (tmp_path / "rules.yaml").write_text(RULES)
     expected = parse_rules(RULES)
-    environment(monkeypatch, {"AUTH": "iam", "STORAGE_EMULATOR_HOST": "http://127.0.0.1:1", "AWS_REGION": "eu-west-1"})
+    environment(
+        monkeypatch,
+        {"K_SERVICE": "replicator", "STORAGE_EMULATOR_HOST": "http://127.0.0.1:1", "AWS_REGION": "eu-west-1"},
+    )
     one_line = "rules: [{id: images, source: {bucket: media}, destination: {bucket: media-replica}}]"
     for given in (RULES, "rules.yaml", str(tmp_path / "rules.yaml"), SECRET):
         monkeypatch.setenv("REPLICATION_RULES", given)
@@ -200,7 +203,7 @@ def test_rules_are_given_as_text_as_a_file_or_as_a_secret(monkeypatch, tmp_path,
 
 
 def test_rules_are_read_once_for_a_process(monkeypatch, secret_manager):
-    environment(monkeypatch, {"AUTH": "iam", "REPLICATION_RULES": SECRET})
+    environment(monkeypatch, {"K_SERVICE": "replicator", "REPLICATION_RULES": SECRET})
     bootstrap.check_configuration()
     secret_manager.data = b"something else"
     bootstrap.check_configuration()
@@ -231,7 +234,7 @@ def test_rules_that_cannot_be_used_stop_the_process_naming_the_rule_and_the_fiel
     monkeypatch, secret_manager, given, problem
 ):
     secret_manager.data = b""
-    environment(monkeypatch, {"AUTH": "iam", "REPLICATION_RULES": given})
+    environment(monkeypatch, {"K_SERVICE": "replicator", "REPLICATION_RULES": given})
     with pytest.raises(SystemExit) as stopped:
         bootstrap.check_configuration()
     assert str(stopped.value.code).startswith(f"configuration: REPLICATION_RULES: {problem}")
@@ -246,7 +249,7 @@ def test_the_server_does_not_start_on_rules_that_cannot_be_used(tmp_path):
         env={
             "PYTHONPATH": str(ROOT),
             "PATH": "",
-            "AUTH": "iam",
+            "K_SERVICE": "replicator",
             "REPLICATION_RULES": '[{"id": "images", "source": {}}]',
         },
         capture_output=True,
@@ -562,7 +565,7 @@ def test_the_target_replicate_publishes_where_it_has_a_topic(monkeypatch):
 
 
 def test_the_command_line_has_the_service_s_rules_and_its_own_progress_and_needs_no_auth(monkeypatch):
-    environment(monkeypatch, {**REPLICATE, "AUTH": "", "STORAGE_EMULATOR_HOST": "http://127.0.0.1:1"})
+    environment(monkeypatch, {**REPLICATE, "K_SERVICE": "", "STORAGE_EMULATOR_HOST": "http://127.0.0.1:1"})
     progress = Unwatched()
     engine = bootstrap.command_line_engine(progress)
     assert engine.rules == configuration.load_rules(EngineSettings.load())

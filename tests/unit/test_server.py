@@ -27,7 +27,12 @@ print(json.dumps([before, bootstrap.ending.announced, len(came), server.threads,
 
 
 def test_sigterm_is_announced_and_gunicorn_stops_as_ever_in_the_time_that_there_is():
-    variables = {"AUTH": "iam", "SOURCE_S3_BUCKETS": "source", "TARGET_GCS_BUCKET": "replica", "CONCURRENCY": "7"}
+    variables = {
+        "K_SERVICE": "replicator",
+        "SOURCE_S3_BUCKETS": "source",
+        "TARGET_GCS_BUCKET": "replica",
+        "CONCURRENCY": "7",
+    }
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],
         cwd=Path(__file__).parents[2],

@@ -21,7 +21,7 @@ from replicator.settings import (
     load_env_file,
 )
 
-REPLICATE = {"SOURCE_S3_BUCKETS": "source", "TARGET_GCS_BUCKET": "replica", "AUTH": "iam"}
+REPLICATE = {"SOURCE_S3_BUCKETS": "source", "TARGET_GCS_BUCKET": "replica", "K_SERVICE": "replicator"}
 INGEST = {"INGEST_SECRETS": "0123456789abcdef", "PUBSUB_TOPIC": "projects/p/topics/t"}
 ALIASES = {
     "TARGET_GCS_BUCKET": ("GCS_BUCKET_NAME", "GCS_BUCKET", "GCP_BUCKET_NAME"),
@@ -81,8 +81,8 @@ def test_what_holds_where_nothing_is_set(monkeypatch):
         "target_gcs_bucket": "replica",
         "deletes": Deletes.IGNORE,
         "foreign": Foreign.OVERWRITE,
-        "k_service": None,
-        "auth": Auth.IAM,
+        "k_service": "replicator",
+        "auth": None,
         "oidc_audiences": (),
         "oidc_emails": (),
         "oidc_certificates_url": "https://www.googleapis.com/oauth2/v1/certs",
@@ -230,7 +230,6 @@ def test_every_variable_is_described():
 @pytest.mark.parametrize(
     ("target", "variable"),
     [
-        ("replicate", "AUTH"),
         ("ingest", "INGEST_SECRETS"),
         ("ingest", "PUBSUB_TOPIC"),
     ],
@@ -433,12 +432,20 @@ def test_there_is_one_google_identity(monkeypatch, target):
 
 
 def test_outside_cloud_run_who_checks_callers_must_be_said(monkeypatch):
-    with pytest.raises(ConfigurationError, match=r"^AUTH: required outside Cloud Run: `iam`, `oidc` or `none`$"):
-        replicate(monkeypatch, AUTH="")
+    with pytest.raises(
+        ConfigurationError, match=r"^AUTH: required outside Cloud Run: `oidc`, or `none` with a loopback HOST$"
+    ):
+        replicate(monkeypatch, K_SERVICE="")
 
 
 def test_on_cloud_run_it_is_cloud_run(monkeypatch):
-    assert replicate(monkeypatch, AUTH="", K_SERVICE="replicator").auth in (None, Auth.IAM)
+    assert replicate(monkeypatch, AUTH="", K_SERVICE="replicator").auth is None
+    assert replicate(monkeypatch, AUTH="iam", K_SERVICE="replicator").auth is Auth.IAM
+
+
+def test_what_is_cloud_run_s_keeps_nobody_out_elsewhere(monkeypatch):
+    with pytest.raises(ConfigurationError, match=r"^AUTH: `iam` is Cloud Run.s; elsewhere `oidc`, or `none` with a "):
+        replicate(monkeypatch, AUTH="iam", K_SERVICE="")
 
 
 OIDC = {"AUTH": "oidc", "OIDC_AUDIENCES": "https://a.example/", "OIDC_EMAILS": "a@b.example"}

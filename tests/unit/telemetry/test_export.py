@@ -35,7 +35,7 @@ LINE = {
     "lag_seconds": 2.5,
 }
 CONFIGURED = {
-    "replicate": {"SOURCE_S3_BUCKETS": "source", "TARGET_GCS_BUCKET": "replica", "AUTH": "iam"},
+    "replicate": {"SOURCE_S3_BUCKETS": "source", "TARGET_GCS_BUCKET": "replica", "K_SERVICE": "replicator"},
     "ingest": {"INGEST_SECRETS": "secret-of-the-tests", "PUBSUB_TOPIC": "projects/p/topics/t"},
 }
 
