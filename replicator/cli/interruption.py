@@ -12,7 +12,7 @@ from replicator.deadline import Deadline
 
 T = TypeVar("T")
 
-GRACE = 2.0
+GRACE = 4.0
 """Seconds in which an interrupted copy may give up its upload session; one that hangs does not get more."""
 
 INTERVAL = 0.1
