@@ -24,6 +24,9 @@ NEEDED = ("client_email", "private_key", "token_uri")
 TIMEOUT = 10
 """Seconds for one request to Google's token server."""
 
+UNUSABLE = (GoogleAuthError, OSError, LookupError, TypeError, ValueError)
+"""What Google's library raises without credentials, and for a file or an answer that is none: it trusts both."""
+
 
 class GoogleIdentity:
     """The service account whose key is given, else the application default credentials.
@@ -50,7 +53,7 @@ class GoogleIdentity:
         with requests.Session() as session:
             try:
                 credentials.refresh(partial(Request(session), timeout=TIMEOUT))  # type: ignore[no-untyped-call]
-            except (GoogleAuthError, OSError) as error:
+            except UNUSABLE as error:
                 said = f"Google gives no token: {type(error).__name__}"
                 raise Transient(Reason.CREDENTIALS_UNAVAILABLE, said) from error
         found = getattr(credentials, "service_account_email", None) or getattr(credentials, "account", None)
@@ -61,8 +64,9 @@ class GoogleIdentity:
             return _service_account(self._key, scopes=[scope])
         try:
             credentials: Credentials = google.auth.default(scopes=[scope])[0]
-        except GoogleAuthError as error:
-            raise Transient(Reason.CREDENTIALS_UNAVAILABLE, "there are no Google credentials") from error
+        except UNUSABLE as error:
+            said = f"there are no Google credentials: {type(error).__name__}"
+            raise Transient(Reason.CREDENTIALS_UNAVAILABLE, said) from error
         return credentials
 
     def token(self, audience: str) -> str:
@@ -76,7 +80,7 @@ class GoogleIdentity:
             try:
                 identity = self._token_credentials(audience, request)
                 identity.refresh(request)  # type: ignore[no-untyped-call]
-            except (GoogleAuthError, OSError, LookupError, TypeError, ValueError) as error:  # it trusts the answers
+            except UNUSABLE as error:
                 raise Transient(
                     Reason.CREDENTIALS_UNAVAILABLE, f"there is no Google identity token: {type(error).__name__}"
                 ) from error

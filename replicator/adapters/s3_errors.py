@@ -38,6 +38,24 @@ UNCLEAR = frozenset({400, 403, 404})
 MOVED_STATUSES = frozenset({404, 412, 416})
 
 
+def connected(connect: Callable[[], T]) -> T:
+    """Makes a client. Raises `Transient(credentials_unavailable)` where the SDK does not take what the environment and
+    its files say: a profile that is not there, a region that is none."""
+    try:
+        return connect()
+    except (BotoCoreError, ValueError) as error:
+        said = f"the AWS SDK does not take its configuration: {type(error).__name__}"
+        raise Transient(Reason.CREDENTIALS_UNAVAILABLE, said) from error
+
+
+def asked(request: Callable[[], T]) -> T:
+    """Makes a request and translates all errors."""
+    try:
+        return translated(request)
+    except ClientError as error:
+        raise_translated(error)
+
+
 def translated(request: Callable[[], T]) -> T:
     """Makes a request and translates all errors but those that S3 itself answered."""
     try:

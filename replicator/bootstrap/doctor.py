@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from functools import partial
 from threading import Event
 from typing import Any
-from urllib.parse import urlsplit
 
 from replicator.adapters.google_identity import CLOUD_PLATFORM, GoogleIdentity
+from replicator.bootstrap.aws import POOL_SIZE, Aws, connections
 from replicator.bootstrap.configuration import google_identity, load_rules
-from replicator.bootstrap.source import access_of, key_stores
+from replicator.bootstrap.source import access_of
 from replicator.doctor import Check, Examination, Finding, examine
 from replicator.doctor.canary import Canary, Flight, canary_of, unwritten
 from replicator.doctor.clock import judge_clock
@@ -23,12 +23,8 @@ from replicator.doctor.keys import judge_keys
 from replicator.doctor.source import Reader, judge_caller, judge_source
 from replicator.errors import ReplicationError
 from replicator.once import once
-from replicator.ports import KeyStore
 from replicator.rules import Rule, SourceAccess
 from replicator.settings import DoctorSettings, load_env_file
-
-POOL_SIZE = 4
-AMAZON = (".amazonaws.com", ".amazonaws.com.cn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +42,8 @@ class Visit:
 
 
 class Doctor:
-    """Everything is asked for when the examination begins. Raises `ConfigurationError` when it is made."""
+    """Raises `ConfigurationError` when it is made. What else is wrong is a finding: all that is asked for, and all that
+    asks, is made within an examination, which has its time and is guarded."""
 
     def __init__(self, visit: Visit) -> None:
         load_env_file()
@@ -54,19 +51,24 @@ class Doctor:
         self._rules = load_rules(self._settings)
         self._identity: GoogleIdentity = google_identity(self._settings, visit.impersonate)
         self._enabled = [rule for rule in self._rules.by_priority() if rule.enabled]
-        self._caller = once(self._who)
+        self._caller: Caller | ReplicationError | None = None
+        self._aws = connections(self._settings, self._identity)
         self._destination_api = once(self._connect_destination)
 
     def examine(self) -> list[Finding]:
         """All findings; the canaries fly once everything else was looked at."""
+        found = examine([Examination(Check.GOOGLE_IDENTITY, "Google", self._google)], self._visit.seconds)
         deployment = self._deployment()
-        found = [judge_google(self._caller(), deployment)]
         found += examine([*self._examinations(deployment)], self._visit.seconds)
         if self._visit.canary:
             ended = Event()
             seconds = 2 * self._visit.canary_seconds + self._visit.seconds
             found += examine([*self._canaries(ended)], seconds, ended)
         return found
+
+    def _google(self) -> list[Finding]:
+        self._caller = self._who()
+        return [judge_google(self._caller, self._deployment())]
 
     def _who(self) -> Caller | ReplicationError | None:
         if self._settings.storage_emulator_host:
@@ -77,49 +79,44 @@ class Doctor:
             return error
 
     def _deployment(self) -> Deployment:
-        settings, caller = self._settings, self._caller()
+        settings, caller = self._settings, self._caller
         named = (settings.pubsub_topic, self._visit.subscription, settings.aws_credentials_secret)
         project = settings.google_cloud_project or next(filter(None, map(project_of, named)), None)
         account = caller.email if isinstance(caller, Caller) and caller.is_service_account else None
         return Deployment(project, self._visit.region, account)
 
     def _examinations(self, deployment: Deployment) -> Iterator[Examination]:
-        from replicator.adapters import s3, sts  # noqa: PLC0415  what a command does not use is not imported
-
-        stores = key_stores(self._settings, self._identity)
-        clients: dict[SourceAccess, Any] = {}
-        for access in self._accesses():
-            keys = stores(access)
-            clients[access] = s3.connect(keys, self._settings.aws_region, POOL_SIZE, access.request_payer)
-            # Made here and not where it is used, since clients that share the SDK's data are made one at a time.
-            asking = sts.connect_signed(keys, self._settings.aws_region)
-            arn = once(partial(_arn, keys, clients[access], asking))
-            yield Examination(Check.AWS_IDENTITY, "AWS", partial(_caller, access, arn, deployment))
+        accesses = self._accesses()
+        for access in accesses:
+            aws = partial(self._aws, access)
+            yield Examination(Check.AWS_IDENTITY, "AWS", partial(_caller, access, aws, deployment))
             for bucket in sorted(self._buckets_read_with(access)):
-                look = partial(self._source, clients[access], bucket, access, arn, deployment)
+                look = partial(self._source, aws, bucket, access, deployment)
                 yield Examination(Check.SOURCE_READABLE, f"s3://{bucket}", look)
         for bucket in sorted(self._rules.destination_buckets):
             look = partial(self._destination, bucket, deployment)
             yield Examination(Check.DESTINATION_PERMISSIONS, f"gs://{bucket}", look)
-        for resource in sorted({access.credentials_secret for access in clients if access.credentials_secret}):
+        for resource in sorted({access.credentials_secret for access in accesses if access.credentials_secret}):
             yield Examination(Check.KEYS_READABLE, resource, partial(self._keys, resource, deployment))
         yield from self._delivery(deployment)
-        yield Examination(Check.CLOCK, "S3", lambda: [_clock("S3", clients[next(iter(clients))].meta.endpoint_url)])
+        for access in accesses[:1]:
+            aws = partial(self._aws, access)
+            yield Examination(Check.CLOCK, "S3", partial(_clock_of_s3, aws))
         yield Examination(
             Check.CLOCK, "Cloud Storage", lambda: [_clock("Cloud Storage", self._destination_api().endpoint)]
         )
 
     def _source(
-        self, client: Any, bucket: str, access: SourceAccess, arn: Callable[[], str | None], deployment: Deployment
+        self, aws: Callable[[], Aws], bucket: str, access: SourceAccess, deployment: Deployment
     ) -> Iterator[Finding]:
         from replicator.adapters.inspection import s3  # noqa: PLC0415
 
         rules = [rule for rule in self._enabled if bucket in rule.source_buckets]
         prefixes = {max(rule.source_prefix, rule.filter.prefix, key=len) for rule in rules}
-        facts = s3.look_at(client, bucket, sorted(prefixes))
+        facts = s3.look_at(aws().s3, bucket, sorted(prefixes))
         alone = len(self._rules.source_buckets) == 1
         reader = Reader(
-            _known(arn),
+            _known(aws().arn),
             access.request_payer,
             bucket in self._rules.tag_filtered_buckets,
             self._settings.aws_region if alone else None,
@@ -209,22 +206,11 @@ class Doctor:
         return frozenset().union(*(rule.source_buckets for rule in read))
 
 
-def _caller(access: SourceAccess, arn: Callable[[], str | None], deployment: Deployment) -> list[Finding]:
+def _caller(access: SourceAccess, aws: Callable[[], Aws], deployment: Deployment) -> list[Finding]:
     try:
-        return [judge_caller(access, arn(), None, deployment)]
+        return [judge_caller(access, aws().arn(), None, deployment)]
     except ReplicationError as error:
         return [judge_caller(access, None, error, deployment)]
-
-
-def _arn(keys: KeyStore | None, client: Any, asking: Any) -> str | None:
-    """Raises `Transient`. `None` where S3 is not Amazon's, and nobody said whose STS knows its keys."""
-    from replicator.adapters import sts  # noqa: PLC0415
-
-    if keys is not None:
-        keys.current()
-    if not _is_amazons(client) and _is_amazons(asking):
-        return None
-    return sts.caller(asking)
 
 
 def _known(arn: Callable[[], str | None]) -> str | None:
@@ -235,11 +221,11 @@ def _known(arn: Callable[[], str | None]) -> str | None:
         return None
 
 
+def _clock_of_s3(aws: Callable[[], Aws]) -> list[Finding]:
+    return [_clock("S3", aws().s3.meta.endpoint_url)]
+
+
 def _clock(subject: str, url: str) -> Finding:
     from replicator.adapters.inspection import clock  # noqa: PLC0415
 
     return judge_clock(subject, clock.skew(url))
-
-
-def _is_amazons(client: Any) -> bool:
-    return str(urlsplit(client.meta.endpoint_url).hostname).endswith(AMAZON)

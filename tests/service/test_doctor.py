@@ -277,6 +277,38 @@ def test_a_region_that_is_not_the_bucket_s_is_a_warning(deployment, monkeypatch)
     assert "AWS_REGION=eu-west-1" in deployment.mend("source_region")
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("AWS_PROFILE", "nope", "ProfileNotFound"),
+        ("AWS_REGION", "bad_region!", "InvalidRegionError"),
+        ("AWS_ENDPOINT_URL_S3", "no-url", "ValueError"),
+    ],
+)
+def test_an_sdk_that_does_not_take_its_configuration_is_a_finding_among_the_others(
+    deployment, monkeypatch, variable, value, said
+):
+    monkeypatch.setenv(variable, value)
+    code, found = deployment.run()
+    identity = found["aws_identity", "the AWS SDK's own credentials"]
+    assert (code, identity["status"]) == (5, "failed")
+    assert said in identity["detail"]
+    assert found["destination_permissions", f"gs://{REPLICA}"]["status"] == "ok"
+    assert found["subscription", PUSH]["status"] == "ok"
+
+
+@pytest.mark.parametrize("file", [".", "absent.json"])
+def test_google_credentials_that_are_none_are_a_finding_among_the_others(deployment, monkeypatch, tmp_path, file):
+    monkeypatch.delenv("STORAGE_EMULATOR_HOST")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / file))
+    monkeypatch.setenv("AWS_CREDENTIALS_SECRET", "projects/my-project/secrets/aws-keys")
+    code, found = deployment.run()
+    failed = {check for (check, _), finding in found.items() if finding["status"] == "failed"}
+    assert (code, failed) == (5, {"google_identity", "aws_identity"})
+    assert str(tmp_path) not in json.dumps([finding["detail"] for finding in found.values()])
+    assert found["subscription", PUSH]["status"] == "ok"
+
+
 # --- Cloud Storage ----------------------------------------------------------------------------------------------------
 
 

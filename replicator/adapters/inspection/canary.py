@@ -1,20 +1,15 @@
 """Puts a canary into a source bucket and takes it away again, with other credentials than the service's, which may not
 write."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlencode
 
 import botocore.config
 import botocore.session
-from botocore.exceptions import BotoCoreError, ClientError
 
-from replicator.adapters.s3_errors import raise_translated, translated
-from replicator.errors import Transient
+from replicator.adapters.s3_errors import asked, connected
 from replicator.model import SourceKey
-from replicator.reasons import Reason
-
-T = TypeVar("T")
 
 
 class CanaryWriter:
@@ -25,32 +20,22 @@ class CanaryWriter:
 
     def __init__(self, profile: str | None, region: str | None) -> None:
         config = botocore.config.Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard"})
-        try:
-            session = botocore.session.Session(profile=profile)
-            self._client: Any = session.create_client("s3", region_name=region, config=config)
-        except BotoCoreError as error:
-            raise Transient(Reason.CREDENTIALS_UNAVAILABLE, type(error).__name__) from error
+        session = botocore.session.Session(profile=profile)
+        self._client: Any = connected(lambda: session.create_client("s3", region_name=region, config=config))
 
     def put(self, key: SourceKey, data: bytes, tags: Mapping[str, str]) -> str | None:
         """The version that came to be, where the bucket keeps any."""
         tagging = {"Tagging": urlencode(tags)} if tags else {}
-        answer: Any = _asked(lambda: self._client.put_object(Bucket=key.bucket, Key=key.key, Body=data, **tagging))
+        answer: Any = asked(lambda: self._client.put_object(Bucket=key.bucket, Key=key.key, Body=data, **tagging))
         return _version(answer)
 
     def delete(self, key: SourceKey, version: str | None = None) -> str | None:
         """Deletes the object, or one of its versions for good. Returns the delete marker's version, if there is one."""
         which = {"VersionId": version} if version else {}
-        answer: Any = _asked(lambda: self._client.delete_object(Bucket=key.bucket, Key=key.key, **which))
+        answer: Any = asked(lambda: self._client.delete_object(Bucket=key.bucket, Key=key.key, **which))
         return None if version else _version(answer)
 
 
 def _version(answer: Mapping[str, Any]) -> str | None:
     found = answer.get("VersionId")
     return None if found is None else str(found)
-
-
-def _asked(request: Callable[[], T]) -> T:
-    try:
-        return translated(request)
-    except ClientError as error:
-        raise_translated(error)

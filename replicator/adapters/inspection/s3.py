@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from replicator.adapters.s3_errors import code_of, raise_translated, status_of, translated
+from replicator.adapters.s3_errors import asked, code_of, status_of, translated
 from replicator.doctor.facts import Notifications, SourceFacts, TriedObject, Unread
 from replicator.errors import ReplicationError
 
@@ -43,16 +43,9 @@ def look_at(client: "S3Client", bucket: str, prefixes: Sequence[str]) -> SourceF
     )
 
 
-def _asked(request: Callable[[], T]) -> T:
-    try:
-        return translated(request)
-    except ClientError as error:
-        raise_translated(error)
-
-
 def _attempt(request: Callable[[], object]) -> ReplicationError | None:
     try:
-        _asked(request)
+        asked(request)
     except ReplicationError as error:
         return error
     return None
@@ -84,7 +77,7 @@ def _some_object(client: "S3Client", bucket: str, prefixes: Sequence[str]) -> An
     """One that is replicated, best one that has bytes that can be read now; `None` where there is none."""
     listed: list[Any] = []
     for prefix in prefixes:
-        page: Any = _asked(lambda: client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=LOOKED_THROUGH))  # noqa: B023  called at once
+        page: Any = asked(lambda: client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=LOOKED_THROUGH))  # noqa: B023  called at once
         listed += page.get("Contents", ())
     readable = [item for item in listed if item.get("StorageClass") not in ARCHIVED]
     return next((item for item in readable if item["Size"]), (readable or [None])[0])

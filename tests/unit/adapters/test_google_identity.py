@@ -81,6 +81,20 @@ def test_without_google_credentials_the_error_says_so(monkeypatch):
     assert "path" not in str(missing.value)
 
 
+@pytest.mark.parametrize("ask", [lambda identity: identity.credentials(CLOUD_PLATFORM), GoogleIdentity.email])
+def test_a_folder_in_the_place_of_credentials_is_none(monkeypatch, tmp_path, ask):
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path))
+    with pytest.raises(Transient, match="there are no Google credentials: IsADirectoryError"):
+        ask(GoogleIdentity())
+
+
+@pytest.mark.parametrize("answer", ["no token", {"email": 17}])
+def test_whom_google_sees_is_not_known_from_an_answer_that_is_none(metadata, monkeypatch, answer):
+    monkeypatch.setattr(type(metadata), "answer", lambda self, request: (200, answer))
+    with pytest.raises(Transient, match="Google"):
+        GoogleIdentity().email()
+
+
 def test_identity_tokens_come_from_the_metadata_server_anew_each_time(metadata):
     identity = GoogleIdentity()
     tokens = [identity.token(AUDIENCE) for _ in range(2)]
