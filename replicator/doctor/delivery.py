@@ -1,8 +1,10 @@
 """Judges the way of an event from Pub/Sub to the service."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from shlex import quote
+from urllib.parse import urlsplit
 
 from replicator.doctor.deployment import (
     ACK_DEADLINE,
@@ -46,14 +48,16 @@ def judge_subscription(
     if isinstance(facts, Unread):
         yield unread(Check.SUBSCRIPTION, name, facts)
         return
-    update = f"gcloud pubsub subscriptions update {quote(short(name))} {deployment.in_project}"
+    update = f"gcloud pubsub subscriptions update {deployment.named(name)}"
     if facts.active:
         yield ok(Check.SUBSCRIPTION, name, "It is there and active.")
     else:
         yield failed(Check.SUBSCRIPTION, name, "It is detached from its topic, or not active.", "deploy/gcp/deploy.sh")
     yield _topic(name, facts, expected, deployment)
-    yield _endpoint(name, facts, expected, update)
-    yield _identity(name, facts, expected, deployment, update)
+    account = facts.account or f"replicator-push@{deployment.project or 'PROJECT'}.iam.gserviceaccount.com"
+    push = partial(_push, update, account)
+    yield _endpoint(name, facts, expected, push)
+    yield _identity(name, facts, expected, push)
     yield _ack_deadline(name, facts, expected, deployment, update)
     yield _backoff(name, facts, update)
     yield _expiration(name, facts, update)
@@ -73,7 +77,7 @@ def judge_hand_over(topic: str | None, allowed: bool | Unread, deployment: Deplo
         return unread(check, topic, allowed)
     if allowed:
         return ok(check, topic, "It may be published to.")
-    grant = f"gcloud pubsub topics add-iam-policy-binding {quote(short(topic))} {deployment.in_project}"
+    grant = f"gcloud pubsub topics add-iam-policy-binding {deployment.named(topic)}"
     said = "pubsub.topics.publish is missing: large copies are not handed over."
     return failed(check, topic, said, f"{grant} --member {deployment.member} --role roles/pubsub.publisher")
 
@@ -86,34 +90,53 @@ def _topic(name: str, facts: SubscriptionFacts, expected: Expected, deployment: 
     return failed(check, name, said, deployment.set_variable("PUBSUB_TOPIC", facts.topic))
 
 
-def _endpoint(name: str, facts: SubscriptionFacts, expected: Expected, update: str) -> Finding:
+def _push(update: str, account: str, endpoint: str, audience: str) -> str:
+    """All three at once: whoever sets the endpoint alone takes the token away
+    (https://cloud.google.com/pubsub/docs/reference/rest/v1/PushConfig)."""
+    return (
+        f"{update} --push-endpoint {quote(endpoint)} "
+        f"--push-auth-service-account {quote(account)} --push-auth-token-audience {quote(audience)}"
+    )
+
+
+def _endpoint(name: str, facts: SubscriptionFacts, expected: Expected, push: Callable[[str, str], str]) -> Finding:
     check, endpoint = Check.PUSH_ENDPOINT, facts.endpoint
     wanted = expected.url.rstrip("/") + "/" if expected.url else None
-    mend = f"{update} --push-endpoint {quote(wanted)}" if wanted else None
+    mend = push(wanted, _audience(wanted, expected)) if wanted else None
     if endpoint is None:
         return failed(check, name, "It pushes to nobody: messages wait to be pulled.", mend or "deploy/gcp/deploy.sh")
     if wanted and endpoint.rstrip("/") + "/" != wanted:
-        return failed(check, name, f"It pushes to {endpoint}, and the service is at {wanted}.", mend)
+        said = f"It pushes to {endpoint}, and the service is at {wanted}"
+        if _of_cloud_run(endpoint) and _of_cloud_run(wanted):
+            return warning(check, name, f"{said}: right if both are this service's, of which each has two.", mend)
+        return failed(check, name, f"{said}.", mend)
     if wanted:
         return ok(check, name, f"It pushes to {endpoint}, which is the service.")
     return ok(check, name, f"It pushes to {endpoint}; with --service-url, that is compared with the service's.")
 
 
-def _identity(name: str, facts: SubscriptionFacts, expected: Expected, deployment: Deployment, update: str) -> Finding:
+def _audience(endpoint: str, expected: Expected) -> str:
+    return expected.audiences[0] if expected.audiences else (expected.url or endpoint).rstrip("/")
+
+
+def _of_cloud_run(url: str) -> bool:
+    """Where every service has two addresses, and takes tokens for either
+    (https://cloud.google.com/run/docs/triggering/https-request)."""
+    return str(urlsplit(url).hostname).endswith(".run.app")
+
+
+def _identity(name: str, facts: SubscriptionFacts, expected: Expected, push: Callable[[str, str], str]) -> Finding:
     check = Check.PUSH_IDENTITY
     if facts.endpoint is None:
         return ok(check, name, "It pushes to nobody, so it need not say who it is.")
-    account = f"replicator-push@{deployment.project or 'PROJECT'}.iam.gserviceaccount.com"
-    url = expected.url.rstrip("/") if expected.url else facts.endpoint.rstrip("/")
     audience = facts.audience or facts.endpoint  # https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions
-    wanted = expected.audiences[0] if expected.audiences else url
-    mend = (
-        f"{update} --push-endpoint {quote(facts.endpoint)} "
-        f"--push-auth-service-account {quote(facts.account or account)} --push-auth-token-audience {quote(wanted)}"
-    )
+    wanted = _audience(facts.endpoint, expected)
+    mend = push(facts.endpoint, wanted)
     if facts.account is None:
         return failed(check, name, "It sends no identity token, so the service lets nobody of it in.", mend)
-    accepted = {*expected.audiences} or {url, f"{url}/"}
+    accepted = {*expected.audiences} or {wanted, f"{wanted}/"}
+    if not expected.audiences and _of_cloud_run(wanted) and _of_cloud_run(facts.endpoint):
+        accepted |= {facts.endpoint, facts.endpoint.rstrip("/")}
     if audience not in accepted and (expected.audiences or expected.url):
         said = f"Its tokens are for {audience}, and the service takes those for {wanted}: it answers 401."
         return failed(check, name, said, mend)
@@ -175,15 +198,15 @@ def _dead_letters(name: str, facts: SubscriptionFacts, deployment: Deployment, u
         policy.topic,
         policy.grants,
         PUBLISHERS,
-        f"gcloud pubsub topics add-iam-policy-binding {quote(short(policy.topic))} {deployment.in_project} "
-        f"--member {deployment.pubsub_agent} --role roles/pubsub.publisher",
+        f"gcloud pubsub topics add-iam-policy-binding {deployment.named(policy.topic)} "
+        f"--member {deployment.pubsub_agent(name)} --role roles/pubsub.publisher",
     )
     yield _granted(
         name,
         facts.grants,
         SUBSCRIBERS,
-        f"gcloud pubsub subscriptions add-iam-policy-binding {quote(short(name))} {deployment.in_project} "
-        f"--member {deployment.pubsub_agent} --role roles/pubsub.subscriber",
+        f"gcloud pubsub subscriptions add-iam-policy-binding {deployment.named(name)} "
+        f"--member {deployment.pubsub_agent(name)} --role roles/pubsub.subscriber",
     )
     yield _kept(policy, deployment)
 
@@ -194,18 +217,18 @@ def _granted(subject: str, grants: Grants | Unread, roles: frozenset[str], mend:
         return unread(check, subject, grants)
     if any(role in roles and member.endswith(PUBSUB_AGENT) for role, member in grants):
         return ok(check, subject, "Pub/Sub's service agent has its role there.")
-    said = "Pub/Sub's service agent has no role there, so no message is ever moved to the dead letters."
-    return failed(check, subject, said, mend)
+    said = "Pub/Sub's service agent has no role on it itself; without one on the project, no dead letter is moved."
+    return warning(check, subject, said, mend)
 
 
 def _kept(policy: DeadLetterFacts, deployment: Deployment) -> Finding:
-    check, name = Check.DEAD_LETTERS_KEPT, short(policy.topic)
+    check = Check.DEAD_LETTERS_KEPT
     if isinstance(policy.subscriptions, Unread):
         return unread(check, policy.topic, policy.subscriptions)
     if policy.subscriptions:
         return ok(check, policy.topic, f"They are kept in {', '.join(policy.subscriptions)}.")
     mend = (
-        f"gcloud pubsub subscriptions create {quote(name)} --topic {quote(name)} {deployment.in_project} "
+        f"gcloud pubsub subscriptions create {deployment.named(policy.topic)} --topic {quote(short(policy.topic))} "
         "--ack-deadline 60 --expiration-period never --message-retention-duration 31d"
     )
     return failed(check, policy.topic, "The topic has no subscription: dead letters are lost.", mend)

@@ -4,8 +4,6 @@ import re
 from dataclasses import dataclass
 from shlex import quote
 
-from replicator.rules import SECRET_RESOURCE
-
 SERVICE = "replicator"
 SUBSCRIPTION = "s3-events-push"
 DEAD_LETTER_TOPIC = "s3-events-dead"
@@ -30,6 +28,10 @@ class Deployment:
     def in_project(self) -> str:
         return f"--project {self._project}"
 
+    def named(self, resource: str) -> str:
+        """A resource as gcloud takes it: its short name, and its own project, which need not be the service's."""
+        return f"{quote(short(resource))} --project {self._project_of(resource)}"
+
     @property
     def service_account(self) -> str:
         """As one word of a command, if it is quoted."""
@@ -39,10 +41,10 @@ class Deployment:
     def member(self) -> str:
         return f'"serviceAccount:{self.service_account}"'
 
-    @property
-    def pubsub_agent(self) -> str:
-        """Pub/Sub's own account in the project (https://cloud.google.com/pubsub/docs/dead-letter-topics)."""
-        number = f"$(gcloud projects describe {self._project} --format 'value(projectNumber)')"
+    def pubsub_agent(self, subscription: str) -> str:
+        """Pub/Sub's own account in the subscription's project
+        (https://cloud.google.com/pubsub/docs/dead-letter-topics)."""
+        number = f"$(gcloud projects describe {self._project_of(subscription)} --format 'value(projectNumber)')"
         return f'"serviceAccount:service-{number}@gcp-sa-pubsub.iam.gserviceaccount.com"'
 
     def set_variable(self, name: str, value: str) -> str:
@@ -54,6 +56,10 @@ class Deployment:
 
     def grant_on_bucket(self, bucket: str, role: str) -> str:
         return f"gcloud storage buckets add-iam-policy-binding gs://{bucket} --member {self.member} --role {role}"
+
+    def _project_of(self, resource: str) -> str:
+        project = project_of(resource)
+        return quote(project) if project else self._project
 
     @property
     def _project(self) -> str:
@@ -67,11 +73,5 @@ def project_of(resource: str | None) -> str | None:
 
 
 def short(resource: str) -> str:
-    """The last part of a resource's name, as gcloud takes it."""
-    return resource.rpartition("/")[2]
-
-
-def secret_name(resource: str) -> str:
-    """The name of the secret that a version or a secret's own resource name is about."""
-    found = re.fullmatch(SECRET_RESOURCE, resource)
-    return resource.split("/")[3] if found else resource
+    """A topic's, a subscription's or a secret's own name, also where the resource is one of the secret's versions."""
+    return resource.partition("/versions/")[0].rpartition("/")[2]

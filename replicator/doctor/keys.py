@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from shlex import quote
 
-from replicator.doctor.deployment import ROTATION_DAYS, ROTATION_TOPIC, Deployment, project_of, secret_name
+from replicator.doctor.deployment import ROTATION_DAYS, ROTATION_TOPIC, Deployment, project_of
 from replicator.doctor.facts import KeyFacts, Unread
 from replicator.doctor.finding import Check, Finding, failed, ok, unread, warning
 from replicator.doctor.source import new_key
@@ -12,8 +12,7 @@ from replicator.doctor.source import new_key
 
 def judge_keys(facts: KeyFacts, deployment: Deployment, now: datetime) -> Iterator[Finding]:
     """One secret. Its age and its rotation are of interest only where it can be read."""
-    subject, name = facts.resource, quote(secret_name(facts.resource))
-    at = f"{name} --project {quote(project_of(facts.resource) or '')}"
+    subject, at = facts.resource, deployment.named(facts.resource)
     renew = new_key(facts.resource, deployment)
     if facts.unreadable is not None:
         grant = f"gcloud secrets add-iam-policy-binding {at} --member {deployment.member} --role roles/secretmanager"

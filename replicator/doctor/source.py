@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from shlex import quote
 
-from replicator.doctor.deployment import STACK, Deployment, secret_name
+from replicator.doctor.deployment import STACK, Deployment
 from replicator.doctor.facts import Notifications, SourceFacts, Unread
 from replicator.doctor.finding import Check, Finding, failed, ok, unread, warning
 from replicator.doctor.regions import far_apart
@@ -233,7 +233,7 @@ def new_key(resource: str, deployment: Deployment) -> str:
     )
     return (
         f'aws iam create-access-key --user-name "{user}" | '
-        f"gcloud secrets versions add {secret_name(resource)} {deployment.in_project} --data-file=-"
+        f"gcloud secrets versions add {deployment.named(resource)} --data-file=-"
     )
 
 

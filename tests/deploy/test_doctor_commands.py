@@ -46,6 +46,13 @@ UNIFORM = {"uniformBucketLevelAccess": {"enabled": True}}
 BROKEN = BucketSettings("US", "ARCHIVE", versioning=True, soft_delete=30 * 86_400, retention=1, uniform_access=False)
 UNUSED = SubscriptionFacts(PUSH, TOPIC, expires=1)
 GIVES_UP = replace(UNUSED, endpoint="https://x/", account="a@b", dead_letters=DeadLetterFacts(DEAD, 5), ack_deadline=9)
+PUSHES = {
+    "pushEndpoint": "https://replicator-abc-ew.a.run.app/",
+    "oidcToken": {
+        "serviceAccountEmail": f"replicator-push@{PROJECT}.iam.gserviceaccount.com",
+        "audience": "https://replicator-abc-ew.a.run.app",
+    },
+}
 
 
 def of_bucket(settings: BucketSettings, missing: frozenset[str] = frozenset()) -> list[Finding]:
@@ -151,7 +158,7 @@ def test_the_subscription_is_set_right(terminal):
         terminal.carry_out(of_subscription(UNUSED), check)
     terminal.carry_out(of_subscription(GIVES_UP), Check.DEAD_LETTERS_KEPT)
     found = terminal.resource(f"pubsub/v1/{PUSH}")
-    assert found["pushConfig"]["pushEndpoint"] == "https://replicator-abc-ew.a.run.app/"
+    assert found["pushConfig"] == PUSHES
     assert found["ackDeadlineSeconds"] == 600
     assert found["retryPolicy"] == {"minimumBackoff": "10s", "maximumBackoff": "600s"}
     assert found["expirationPolicy"] == {}
@@ -162,10 +169,7 @@ def test_the_subscription_is_set_right(terminal):
 def test_the_push_identity_is_set_right(terminal):
     endpoint = replace(UNUSED, endpoint="https://replicator-abc-ew.a.run.app/")
     terminal.carry_out(of_subscription(endpoint), Check.PUSH_IDENTITY)
-    assert terminal.resource(f"pubsub/v1/{PUSH}")["pushConfig"]["oidcToken"] == {
-        "serviceAccountEmail": f"replicator-push@{PROJECT}.iam.gserviceaccount.com",
-        "audience": "https://replicator-abc-ew.a.run.app",
-    }
+    assert terminal.resource(f"pubsub/v1/{PUSH}")["pushConfig"] == PUSHES
 
 
 def test_the_services_variables_are_set(terminal):

@@ -26,6 +26,8 @@ SOUND = SubscriptionFacts(
 )
 EXPECTED = Expected(480, TOPIC, URL)
 OIDC = replace(EXPECTED, audiences=("https://a.example", "https://b.example"))
+OIDC_OF_URL = replace(EXPECTED, audiences=(URL,))
+OTHER_URL = "https://replicator-123456789012.europe-west1.run.app"
 DEPLOYMENT = Deployment("p")
 
 
@@ -56,7 +58,10 @@ def test_all_is_well_with_what_deploy_sh_makes():
         (Check.SUBSCRIPTION_TOPIC, of(topic="any"), Expected(url=URL), "ok", None),
         (Check.PUSH_ENDPOINT, of(endpoint=None), EXPECTED, "failed", f"--push-endpoint {URL}/"),
         (Check.PUSH_ENDPOINT, of(endpoint=None), Expected(480, TOPIC), "failed", "deploy.sh"),
-        (Check.PUSH_ENDPOINT, of(endpoint="https://x/"), EXPECTED, "failed", f"--push-endpoint {URL}/"),
+        (Check.PUSH_ENDPOINT, of(endpoint="https://x/"), EXPECTED, "failed", f"--push-endpoint {URL}/ --push-auth-ser"),
+        (Check.PUSH_ENDPOINT, of(endpoint="https://x/"), OIDC_OF_URL, "failed", f"-audience {URL}"),
+        (Check.PUSH_ENDPOINT, of(endpoint=f"{OTHER_URL}/"), EXPECTED, "warning", f"--push-endpoint {URL}/"),
+        (Check.PUSH_ENDPOINT, of(endpoint=OTHER_URL, audience=OTHER_URL), EXPECTED, "warning", f"-audience {URL}"),
         (Check.PUSH_ENDPOINT, of(endpoint=URL), EXPECTED, "ok", None),
         (Check.PUSH_ENDPOINT, of(endpoint="https://x/"), Expected(480, TOPIC), "ok", None),
         (Check.PUSH_IDENTITY, of(account=None), EXPECTED, "failed", "--push-auth-service-account replicator-push@p."),
@@ -75,18 +80,24 @@ def test_all_is_well_with_what_deploy_sh_makes():
         (Check.EXPIRATION, of(expires=31 * 86_400), EXPECTED, "failed", "--expiration-period never"),
         (Check.DEAD_LETTER_POLICY, dead(attempts=5), EXPECTED, "warning", "--max-delivery-attempts 20"),
         (Check.DEAD_LETTER_POLICY, dead(attempts=6), EXPECTED, "ok", None),
-        (Check.DEAD_LETTER_GRANTS, of(grants=frozenset()), EXPECTED, "failed", "add-iam-policy-binding push"),
+        (Check.DEAD_LETTER_GRANTS, of(grants=frozenset()), EXPECTED, "warning", "add-iam-policy-binding push"),
         (Check.DEAD_LETTER_GRANTS, of(grants=Unread("")), EXPECTED, "warning", None),
-        (Check.DEAD_LETTER_GRANTS, dead(grants=frozenset()), EXPECTED, "failed", "topics add-iam-policy-binding dead"),
-        (Check.DEAD_LETTER_GRANTS, dead(grants=SOUND.grants), EXPECTED, "failed", "roles/pubsub.publisher"),
+        (Check.DEAD_LETTER_GRANTS, dead(grants=frozenset()), EXPECTED, "warning", "topics add-iam-policy-binding dead"),
+        (Check.DEAD_LETTER_GRANTS, dead(grants=SOUND.grants), EXPECTED, "warning", "roles/pubsub.publisher"),
         (
             Check.DEAD_LETTER_GRANTS,
             dead(grants=frozenset({("roles/pubsub.publisher", "serviceAccount:replicator@p.iam.gserviceaccount.com")})),
             EXPECTED,
-            "failed",
+            "warning",
             "@gcp-sa-pubsub.iam.gserviceaccount.com",
         ),
-        (Check.DEAD_LETTERS_KEPT, dead(subscriptions=()), EXPECTED, "failed", "subscriptions create dead --topic dead"),
+        (
+            Check.DEAD_LETTERS_KEPT,
+            dead(subscriptions=()),
+            EXPECTED,
+            "failed",
+            "subscriptions create dead --project p --topic dead",
+        ),
         (Check.DEAD_LETTERS_KEPT, dead(subscriptions=Unread("")), EXPECTED, "warning", None),
     ],
 )
@@ -128,3 +139,22 @@ def test_handing_over_takes_a_topic_that_may_be_published_to(topic, allowed, sta
     finding = judge_hand_over(topic, allowed, DEPLOYMENT)
     assert finding.status == status
     assert (mended in finding.mend) if mended else finding.mend is None
+
+
+def test_the_mended_endpoint_keeps_the_account_that_it_had():
+    facts = of(endpoint="https://x/", account="own@p.iam.gserviceaccount.com")
+    [mend] = [one.mend for one in findings(facts) if one.check is Check.PUSH_ENDPOINT]
+    assert "--push-auth-service-account own@p.iam.gserviceaccount.com " in mend
+
+
+def test_what_is_in_another_project_than_the_service_is_mended_there():
+    lost = DeadLetterFacts("projects/q/topics/dead", 5)
+    facts = SubscriptionFacts(NAME, TOPIC, False, dead_letters=lost)
+    found = [*judge_subscription(NAME, facts, EXPECTED, Deployment("service-s"))]
+    found.append(judge_hand_over(TOPIC, False, Deployment("service-s")))
+    commands = [one.mend for one in found if one.mend and one.mend.startswith("gcloud pubsub")]
+    assert not [command for command in commands if "--project service-s" in command]
+    [topic, subscription] = [one.mend for one in found if one.check is Check.DEAD_LETTER_GRANTS]
+    assert "topics add-iam-policy-binding dead --project q --member" in topic
+    assert "subscriptions add-iam-policy-binding push --project p --member" in subscription
+    assert "gcloud projects describe p " in topic
