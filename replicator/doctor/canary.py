@@ -13,7 +13,7 @@ from threading import Event
 from typing import Protocol
 
 from replicator.deadline import Deadline
-from replicator.doctor.finding import Check, Finding, failed, ok, warning
+from replicator.doctor.finding import WITHOUT_KEYS, Check, Finding, failed, ok, warning
 from replicator.errors import Moved, Permanent, ReplicationError
 from replicator.model import DestinationName, DestinationObject, SourceKey
 from replicator.ports import Destination
@@ -24,6 +24,8 @@ MAX_BYTES = 1024**2
 """A rule for larger objects only is not tried: a canary should cost nothing."""
 PAUSE = 0.5
 """Seconds between two looks."""
+UNKNOWN = "unknown"
+"""The version of what was put without an answer."""
 
 
 class Writer(Protocol):
@@ -59,6 +61,15 @@ def canary_of(rule: Rule, bucket: str, rules: RuleSet, name: str | None = None) 
     return Canary(rule, key, bytes(size), destination) if assignment.rules[0] == rule else None
 
 
+@dataclass(slots=True)
+class Left:
+    """What a canary leaves in its source: where the bucket keeps versions, its own and that of its delete marker."""
+
+    version: str | None
+    marker: str | None = None
+    deleted: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Flight:
     """How canaries fly: `seconds` is how long each of the two waits may take. Once `ended` is set they land at once."""
@@ -72,20 +83,25 @@ class Flight:
 
     def fly(self, canary: Canary) -> Iterator[Finding]:
         """Puts it, waits for its replica, deletes it, and waits for that to follow the rule. Leaves nothing behind."""
-        subject = str(canary.key)
         try:
             version = self.writer.put(canary.key, canary.data, canary.rule.filter.tags)
         except ReplicationError as error:
             yield unwritten(canary, error)
+            if not (isinstance(error, Permanent) or error.reason in WITHOUT_KEYS):  # it may have been put all the same
+                yield self._clean_up(canary, Left(UNKNOWN))
             return
-        left: list[str | None] = [version]
+        left = Left(version)
         try:
-            yield ok(Check.CANARY_WRITTEN, subject, f"{len(canary.data)} bytes were put.")
+            yield ok(Check.CANARY_WRITTEN, str(canary.key), f"{len(canary.data)} bytes were put.")
             yield from self._follow(canary, left)
+        except ReplicationError as error:
+            said = f"This could not be looked at: {error.reason.explained(error.detail)}"
+            yield warning(Check.CANARY_REPLICATED, str(canary.key), said)
         finally:
-            self._clean_up(canary, left)
+            removed = self._clean_up(canary, left)
+        yield removed
 
-    def _follow(self, canary: Canary, left: list[str | None]) -> Iterator[Finding]:
+    def _follow(self, canary: Canary, left: Left) -> Iterator[Finding]:
         subject = f"{canary.key} -> {canary.destination}"
         found, seconds = self._wait(canary, lambda replica: replica is not None)
         if found is None:
@@ -100,7 +116,7 @@ class Flight:
         if canary.rule.deletes is not Deletes.PROPAGATE:
             yield ok(Check.CANARY_DELETED, subject, "The rule keeps replicas; this one is deleted by hand.")
             return
-        left.append(self.writer.delete(canary.key))
+        left.marker, left.deleted = self.writer.delete(canary.key), True
         found, seconds = self._wait(canary, lambda replica: replica is None)
         if found is not None:
             said = f"It was deleted, and its replica is still there after {seconds:.0f} s."
@@ -119,13 +135,40 @@ class Flight:
                 return found, self.clock() - begun
             self.sleep(min(PAUSE, max(0.0, deadline.remaining)))
 
-    def _clean_up(self, canary: Canary, left: list[str | None]) -> None:
+    def _clean_up(self, canary: Canary, left: Left) -> Finding:
         """First the source, so that nothing is replicated anew; then its versions, then the replica."""
-        _try(lambda: self.writer.delete(canary.key) if len(left) == 1 else None, left)
-        for version in left:
-            if version:
-                _try(lambda: self.writer.delete(canary.key, version), [])  # noqa: B023  called at once
-        _try(lambda: self._delete_replica(canary), [])
+        commands = []
+        if not left.deleted:
+            try:
+                left.marker = self.writer.delete(canary.key)
+            except ReplicationError:
+                commands.append(_deletion(canary.key))
+        if left.version is UNKNOWN and left.marker:  # which only hides it: without the marker it would be back
+            commands.append(
+                f"aws s3api list-object-versions --bucket {canary.key.bucket} --prefix {quote(canary.key.key)}"
+            )
+        else:
+            commands += [
+                _deletion(canary.key, version)
+                for version in (left.version, left.marker)
+                if version and not self._deleted(canary.key, version)
+            ]
+        try:
+            self._delete_replica(canary)
+        except (ReplicationError, Moved):
+            commands.append(f"gcloud storage rm {quote(str(canary.destination))}")
+        if not commands:
+            return ok(Check.CANARY_REMOVED, str(canary.key), "Nothing of it is left.")
+        said = "Some of it could not be deleted, and may be left."
+        return warning(Check.CANARY_REMOVED, str(canary.key), said, "; ".join(commands))
+
+    def _deleted(self, key: SourceKey, version: str) -> bool:
+        """What cannot be cleaned up must not hide what was found."""
+        try:
+            self.writer.delete(key, version)
+        except ReplicationError:
+            return False
+        return True
 
     def _delete_replica(self, canary: Canary) -> None:
         """Ours alone: it has a receipt for the canary."""
@@ -149,10 +192,6 @@ def unwritten(canary: Canary, error: ReplicationError) -> Finding:
     return warning(Check.CANARY_WRITTEN, str(canary.key), said, by_hand)
 
 
-def _try(clean: Callable[[], str | None], left: list[str | None]) -> None:
-    """What cannot be cleaned up must not hide what was found."""
-    try:
-        if version := clean():
-            left.append(version)
-    except (ReplicationError, Moved):
-        return
+def _deletion(key: SourceKey, version: str | None = None) -> str:
+    which = f" --version-id {quote(version)}" if version else ""
+    return f"aws s3api delete-object --bucket {key.bucket} --key {quote(key.key)}{which}"

@@ -6,6 +6,10 @@ from enum import StrEnum
 from typing import Self
 
 from replicator.doctor.facts import Unread
+from replicator.reasons import Reason
+
+WITHOUT_KEYS = frozenset({Reason.CREDENTIALS_UNAVAILABLE, Reason.SOURCE_CREDENTIALS_REJECTED})
+"""What somebody has to mend, though the service goes on trying: it may be mended without it."""
 
 
 class Status(StrEnum):
@@ -85,6 +89,7 @@ class Check(StrEnum):
     CANARY_WRITTEN = "canary_written", Area.CANARY, "Could a small object be put into the source?"
     CANARY_REPLICATED = "canary_replicated", Area.CANARY, "Did its replica appear, with a receipt for it?"
     CANARY_DELETED = "canary_deleted", Area.CANARY, "Did its deletion follow the rule?"
+    CANARY_REMOVED = "canary_removed", Area.CANARY, "Is nothing of it left?"
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ def test_a_canary_goes_through_the_whole_path_and_leaves_nothing(stack, capsys):
         "canary_written": "ok",
         "canary_replicated": "ok",
         "canary_deleted": "ok",
+        "canary_removed": "ok",
     }
     assert re.search(r"after \d+\.\d s, with its receipt", found["canary_replicated"]["detail"])
     assert stack.settle(30)

@@ -1,5 +1,6 @@
 """A canary's whole life, on both sides in memory."""
 
+from collections.abc import Container
 from dataclasses import dataclass, field, replace
 from threading import Event
 
@@ -28,6 +29,8 @@ class World:
     down: bool = False
     deaf_to_deletes: bool = False
     refuses: Exception | None = None
+    refuses_after_all: bool = False
+    keeps: Container[str | None] = ()
     versions: bool = False
     now: float = 0.0
     ended: Event = field(default_factory=Event)
@@ -36,12 +39,16 @@ class World:
     deleted: list[str | None] = field(default_factory=list)
 
     def put(self, key, data, tags):
-        if self.refuses:
+        if self.refuses and not self.refuses_after_all:
             raise self.refuses
         self.source.put(key, data)
+        if self.refuses:
+            raise self.refuses
         return "v1" if self.versions else None
 
     def delete(self, key, version=None):
+        if version in self.keeps:
+            raise Permanent(Reason.SOURCE_ACCESS_DENIED)
         self.deleted.append(version)
         if version is None:
             self.source.delete(key)
@@ -77,7 +84,8 @@ def statuses(found):
 def test_a_canary_flies_through_and_leaves_nothing(rule, versions):
     world = World(rule, versions=versions)
     found = world.fly()
-    assert statuses(found) == {Check.CANARY_WRITTEN: "ok", Check.CANARY_REPLICATED: "ok", Check.CANARY_DELETED: "ok"}
+    assert set(found) == {check for check in Check if check.area == "canary"}
+    assert {str(finding.status) for finding in found.values()} == {"ok"}
     assert "after 0.5 s" in found[Check.CANARY_REPLICATED].detail
     assert world.is_clean()
     assert world.deleted == ([None, "v1", "marker"] if versions else [None])
@@ -86,7 +94,11 @@ def test_a_canary_flies_through_and_leaves_nothing(rule, versions):
 def test_a_path_that_is_down_is_told_in_time_and_the_canary_is_taken_away():
     world = World(down=True)
     found = world.fly()
-    assert statuses(found) == {Check.CANARY_WRITTEN: "ok", Check.CANARY_REPLICATED: "failed"}
+    assert statuses(found) == {
+        Check.CANARY_WRITTEN: "ok",
+        Check.CANARY_REPLICATED: "failed",
+        Check.CANARY_REMOVED: "ok",
+    }
     assert found[Check.CANARY_REPLICATED].mend == f"python -m replicator explain {world.canary.key}"
     assert world.now == pytest.approx(10)
     assert world.is_clean()
@@ -126,9 +138,58 @@ def test_an_object_without_a_receipt_is_no_replica_and_is_left_alone():
 def test_who_may_not_write_is_shown_how_somebody_else_does_it(error, status):
     world = World(refuses=error)
     found = world.fly()
-    assert statuses(found) == {Check.CANARY_WRITTEN: status}
+    assert statuses(found)[Check.CANARY_WRITTEN] == status
     assert f"aws s3 cp - {world.canary.key} " in found[Check.CANARY_WRITTEN].mend
-    assert world.deleted == []
+    assert (world.deleted == []) == isinstance(error, Permanent)
+
+
+@pytest.mark.parametrize("reason", [Reason.CREDENTIALS_UNAVAILABLE, Reason.SOURCE_CREDENTIALS_REJECTED])
+def test_without_keys_nothing_was_put_and_nothing_is_deleted(reason):
+    world = World(refuses=Transient(reason), keeps=(None,))
+    assert statuses(world.fly()) == {Check.CANARY_WRITTEN: "warning"}
+
+
+def test_a_canary_that_was_put_without_an_answer_is_taken_away():
+    world = World(refuses=Transient(Reason.SOURCE_UNAVAILABLE), refuses_after_all=True)
+    assert statuses(world.fly()) == {Check.CANARY_WRITTEN: "warning", Check.CANARY_REMOVED: "ok"}
+    assert world.is_clean()
+
+
+def test_of_a_canary_whose_version_nobody_knows_the_delete_marker_stays_and_that_is_said():
+    world = World(refuses=Transient(Reason.SOURCE_UNAVAILABLE), refuses_after_all=True, versions=True)
+    found = world.fly()
+    assert statuses(found) == {Check.CANARY_WRITTEN: "warning", Check.CANARY_REMOVED: "warning"}
+    key = world.canary.key.key
+    assert found[Check.CANARY_REMOVED].mend == f"aws s3api list-object-versions --bucket source --prefix {key}"
+    assert world.deleted == [None]
+
+
+@pytest.mark.parametrize(
+    ("keeps", "versions", "commands"),
+    [
+        ((None,), False, [""]),
+        (("v1", "marker"), True, [" --version-id v1", " --version-id marker"]),
+        (("v1",), True, [" --version-id v1"]),
+    ],
+)
+def test_what_may_not_be_deleted_is_a_warning_with_the_commands(keeps, versions, commands):
+    world = World(keeps=keeps, versions=versions)
+    found = world.fly()
+    key = world.canary.key.key
+    assert found[Check.CANARY_REMOVED].status == "warning"
+    wanted = [f"aws s3api delete-object --bucket source --key {key}{which}" for which in commands]
+    assert found[Check.CANARY_REMOVED].mend == "; ".join(wanted)
+
+
+def test_a_replica_that_may_not_be_deleted_is_a_warning_with_the_command():
+    world = World()
+
+    def delete(found):
+        raise Permanent(Reason.DESTINATION_ACCESS_DENIED)
+
+    world.destination.delete = delete
+    removed = world.fly()[Check.CANARY_REMOVED]
+    assert (removed.status, removed.mend) == ("warning", f"gcloud storage rm gs://replica/{world.canary.key.key}")
 
 
 def test_the_canary_is_taken_away_also_when_looking_for_it_fails():
@@ -138,8 +199,7 @@ def test_the_canary_is_taken_away_also_when_looking_for_it_fails():
         raise Transient(Reason.DESTINATION_UNAVAILABLE)
 
     world.destination.stat = stat
-    with pytest.raises(Transient):
-        world.fly()
+    assert statuses(world.fly())[Check.CANARY_REPLICATED] == "warning"
     assert not world.source.objects
 
 
