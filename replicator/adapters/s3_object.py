@@ -45,7 +45,7 @@ def _source_object(key: SourceKey, headers: Headers) -> SourceObject:
     return SourceObject(
         key=key,
         etag=_etag(headers),
-        version_id=_version_id(headers),
+        version_id=version_id(headers),
         last_modified=_last_modified(headers),
         size=int(headers["content-length"]),
         headers=ContentHeaders(
@@ -88,7 +88,7 @@ def parts_count(source: SourceObject) -> int:
 def is_pinned(headers: Headers, source: SourceObject) -> bool:
     """IfMatch alone lets a change of metadata through: it keeps the ETag. Raises `Transient` as `source_object`."""
     try:
-        found = _etag(headers), _last_modified(headers), _version_id(headers)
+        found = _etag(headers), _last_modified(headers), version_id(headers)
     except UNREADABLE:
         raise not_s3() from None
     return found == (source.etag, source.last_modified, source.version_id)
@@ -127,9 +127,10 @@ def _last_modified(headers: Headers) -> datetime:
     return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def _version_id(headers: Headers) -> str | None:
-    version_id = headers.get("x-amz-version-id")
-    return None if version_id == "null" else version_id
+def version_id(headers: Headers) -> str | None:
+    """`None` where the bucket keeps none, or kept none when the object was put."""
+    found = headers.get("x-amz-version-id")
+    return None if found == "null" else found
 
 
 def _not_held(headers: Headers) -> Iterator[NotHeld]:

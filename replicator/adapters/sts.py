@@ -1,7 +1,7 @@
 """Gets AWS keys for a Google identity, without any AWS key: `AssumeRoleWithWebIdentity`."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import botocore.config
 import botocore.session
@@ -16,6 +16,8 @@ from replicator.errors import Transient
 from replicator.model import AwsKeys
 from replicator.ports import KeyStore
 from replicator.reasons import Reason
+
+T = TypeVar("T")
 
 SESSION_SECONDS = 3600
 """How long the keys are valid: the shortest maximum that a role can have
@@ -52,13 +54,7 @@ def connect_signed(keys: KeyStore | None, region: str | None) -> Any:
 
 def caller(client: Any) -> str:
     """The ARN of whoever signs, which needs no permission. Raises `Transient(credentials_unavailable)`."""
-    try:
-        return str(client.get_caller_identity()["Arn"])
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        raise Transient(Reason.CREDENTIALS_UNAVAILABLE, f"AWS STS refuses the keys: {code}") from error
-    except BotoCoreError as error:
-        raise Transient(Reason.CREDENTIALS_UNAVAILABLE, f"AWS STS is not asked: {type(error).__name__}") from error
+    return _translated(lambda: str(client.get_caller_identity()["Arn"]), "the keys")
 
 
 def _client(session: botocore.session.Session, region: str | None, config: botocore.config.Config) -> Any:
@@ -74,17 +70,25 @@ def assume_role(client: Any, role_arn: str, token: Callable[[], str]) -> AwsKeys
     AWS's side, without us.
     """
     web_identity_token = token()
-    try:
-        keys = client.assume_role_with_web_identity(
+
+    def keys() -> AwsKeys:
+        found = client.assume_role_with_web_identity(
             RoleArn=role_arn,
             RoleSessionName=SESSION_NAME,
             WebIdentityToken=web_identity_token,
             DurationSeconds=SESSION_SECONDS,
         )["Credentials"]
-        return AwsKeys(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
+        return AwsKeys(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
+
+    return _translated(keys, "the role")
+
+
+def _translated(ask: Callable[[], T], whom: str) -> T:
+    try:
+        return ask()
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
-        raise Transient(Reason.CREDENTIALS_UNAVAILABLE, f"AWS STS refuses the role: {code}") from error
+        raise Transient(Reason.CREDENTIALS_UNAVAILABLE, f"AWS STS refuses {whom}: {code}") from error
     except (BotoCoreError, urllib3.exceptions.HTTPError, OSError) as error:
         raise Transient(Reason.CREDENTIALS_UNAVAILABLE, f"AWS STS does not answer: {type(error).__name__}") from error
     except (

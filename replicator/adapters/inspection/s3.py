@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from botocore.exceptions import ClientError
 
 from replicator.adapters.s3_errors import asked, code_of, status_of, translated
+from replicator.adapters.s3_object import ARCHIVE_CLASSES, version_id
 from replicator.doctor.facts import Notifications, SourceFacts, TriedObject, Unread
 from replicator.errors import ReplicationError
 
@@ -17,8 +18,6 @@ T = TypeVar("T")
 
 LOOKED_THROUGH = 100
 """Keys among which one is sought that can be read."""
-
-ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 
 
 def look_at(client: "S3Client", bucket: str, prefixes: Sequence[str]) -> SourceFacts:
@@ -79,7 +78,7 @@ def _some_object(client: "S3Client", bucket: str, prefixes: Sequence[str]) -> An
     for prefix in prefixes:
         page: Any = asked(lambda: client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=LOOKED_THROUGH))  # noqa: B023  called at once
         listed += page.get("Contents", ())
-    readable = [item for item in listed if item.get("StorageClass") not in ARCHIVED]
+    readable = [item for item in listed if item.get("StorageClass") not in ARCHIVE_CLASSES]
     return next((item for item in readable if item["Size"]), (readable or [None])[0])
 
 
@@ -99,7 +98,7 @@ def _try(client: "S3Client", bucket: str, item: Any) -> TriedObject:
     refused = _attempt(read)
     if refused:
         return TriedObject(key, read=refused)
-    version = answers[0].get("VersionId")
+    version = version_id(answers[0]["ResponseMetadata"]["HTTPHeaders"])
     pinned: Any = {} if version is None else {"VersionId": version}
     return TriedObject(
         key,

@@ -199,7 +199,7 @@ def test_whom_aws_sees_is_asked_with_the_keys_in_use(monkeypatch):
     assert b"Credential=STOREDKEYID/" in headers["Authorization"]
 
 
-@pytest.mark.parametrize(("down", "said"), [(True, "AWS STS refuses the keys: "), (False, "AWS STS is not asked: ")])
+@pytest.mark.parametrize(("down", "said"), [(True, "AWS STS refuses the keys: "), (False, "AWS STS does not answer: ")])
 def test_that_nobody_says_whom_aws_sees_is_an_error(sts, monkeypatch, down, said):
     sts.down = down
     if not down:
@@ -209,6 +209,15 @@ def test_that_nobody_says_whom_aws_sees_is_an_error(sts, monkeypatch, down, said
     with pytest.raises(Transient, match=said) as failed:
         caller(client)
     assert failed.value.reason is Reason.CREDENTIALS_UNAVAILABLE
+    client.close()
+
+
+@pytest.mark.parametrize("answer", ["", "no xml", "<GetCallerIdentityResponse/>", "<a>\x00</a>"])
+def test_an_answer_that_is_none_of_sts_s_says_nobody(sts, monkeypatch, answer):
+    monkeypatch.setattr(type(sts), "answer", lambda self, request: (200, answer))
+    client = connect_signed(None, "eu-west-1")
+    with pytest.raises(Transient, match="the answer is none of AWS STS's"):
+        caller(client)
     client.close()
 
 
