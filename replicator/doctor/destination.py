@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from replicator.doctor.deployment import Deployment
 from replicator.doctor.facts import BucketSettings, DestinationFacts, Unread
-from replicator.doctor.finding import Check, Finding, failed, ok, unread, warning
+from replicator.doctor.finding import WITHOUT_KEYS, Check, Finding, failed, ok, unread, warning
 from replicator.doctor.regions import far_apart, is_region
 from replicator.errors import Permanent, ReplicationError
 from replicator.reasons import Reason
@@ -51,10 +51,12 @@ def _permissions(subject: str, facts: DestinationFacts, deployment: Deployment) 
         said = missing.reason.explained(missing.detail)
         if missing.reason is Reason.DESTINATION_ACCESS_DENIED:
             return failed(check, subject, said, grant)
-        if isinstance(missing, Permanent):
+        if missing.reason is Reason.DESTINATION_BUCKET_NOT_FOUND:
             create = f"gcloud storage buckets create {subject} {deployment.in_project}"
             where = f" --location {deployment.region}" if deployment.region else ""
             return failed(check, subject, said, f"{create}{where} --uniform-bucket-level-access")
+        if isinstance(missing, Permanent) or missing.reason in WITHOUT_KEYS:
+            return failed(check, subject, said)
         return warning(check, subject, f"This could not be tried: {said}")
     if missing:
         return failed(check, subject, f"{', '.join(sorted(missing))} missing.", grant)

@@ -8,7 +8,7 @@ from shlex import quote
 
 from replicator.doctor.deployment import STACK, Deployment
 from replicator.doctor.facts import Notifications, SourceFacts, Unread
-from replicator.doctor.finding import Check, Finding, failed, ok, unread, warning
+from replicator.doctor.finding import WITHOUT_KEYS, Check, Finding, failed, ok, unread, warning
 from replicator.doctor.regions import far_apart
 from replicator.errors import Permanent, ReplicationError
 from replicator.reasons import Reason
@@ -91,7 +91,7 @@ def switch_events_on(bucket: str) -> str:
 def _listable(subject: str, facts: SourceFacts, grant: str | None) -> Finding:
     if facts.listed is None:
         return ok(Check.SOURCE_LISTABLE, subject, "It can be listed, so an absent object is told from a forbidden one.")
-    if not isinstance(facts.listed, Permanent):
+    if facts.listed.reason is not Reason.SOURCE_ACCESS_DENIED:
         return _unclear(Check.SOURCE_LISTABLE, subject, facts.listed)
     said = "s3:ListBucket is missing: S3 answers 403 for an object that is gone, so no deletion is ever seen."
     return failed(Check.SOURCE_LISTABLE, subject, said, grant)
@@ -204,12 +204,15 @@ def _payer(subject: str, facts: SourceFacts, reader: Reader, deployment: Deploym
 def _refused(check: Check, where: str, error: ReplicationError, permission: str, grant: str | None) -> Finding:
     if error.reason is Reason.SOURCE_ACCESS_DENIED:
         return failed(check, where, f"{permission} is missing.", grant)
-    if isinstance(error, Permanent):
-        return failed(check, where, _sentence(error))
+    if error.reason is Reason.SOURCE_ARCHIVED:
+        return warning(check, where, f"Only archived objects were found to try: {_sentence(error)}")
     return _unclear(check, where, error)
 
 
 def _unclear(check: Check, where: str, error: ReplicationError) -> Finding:
+    """What only waits for S3 is no fault; keys that nobody takes do not pass by themselves, though they are retried."""
+    if isinstance(error, Permanent) or error.reason in WITHOUT_KEYS:
+        return failed(check, where, _sentence(error))
     return warning(check, where, f"This could not be tried: {_sentence(error)}")
 
 

@@ -96,6 +96,8 @@ ABSENT = Permanent(Reason.DESTINATION_BUCKET_NOT_FOUND)
         (frozenset({"storage.objects.delete"}), "failed", "roles/storage.objectUser"),
         (DENIED, "failed", "roles/storage.objectUser"),
         (ABSENT, "failed", "gcloud storage buckets create gs://replica"),
+        (Permanent(Reason.DESTINATION_REFUSED, "status 400"), "failed", None),
+        (Transient(Reason.CREDENTIALS_UNAVAILABLE), "failed", None),
         (Transient(Reason.DESTINATION_UNAVAILABLE), "warning", None),
     ],
 )

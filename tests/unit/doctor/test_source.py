@@ -20,6 +20,8 @@ ROLE = "arn:aws:sts::111122223333:assumed-role/reader-role/replicator"
 KEY = "arn:aws:kms:eu-west-1:111122223333:key/k"
 DENIED, UNAVAILABLE = Permanent(Reason.SOURCE_ACCESS_DENIED, "status 403"), Transient(Reason.SOURCE_UNAVAILABLE, "503")
 KMS_DENIED, ARCHIVED = Permanent(Reason.SOURCE_KMS_DENIED, "AccessDenied"), Permanent(Reason.SOURCE_ARCHIVED)
+REFUSED = Permanent(Reason.SOURCE_REFUSED, "status 400")
+BAD_KEYS, NO_KEYS = Transient(Reason.SOURCE_CREDENTIALS_REJECTED), Transient(Reason.CREDENTIALS_UNAVAILABLE)
 TRIED = TriedObject("k")
 SOUND = SourceFacts("bucket", "eu-west-1", tried=TRIED)
 READER = Reader(USER)
@@ -50,7 +52,12 @@ def test_all_is_well_with_a_sound_bucket():
         (Check.SOURCE_LISTABLE, replace(SOUND, listed=UNAVAILABLE), READER, "warning", None),
         (Check.SOURCE_READABLE, replace(SOUND, tried=None), READER, "warning", None),
         (Check.SOURCE_READABLE, tried(read=DENIED), READER, "failed", "s3:GetObject"),
-        (Check.SOURCE_READABLE, tried(read=ARCHIVED), READER, "failed", None),
+        (Check.SOURCE_READABLE, tried(read=ARCHIVED), READER, "warning", None),
+        (Check.SOURCE_READABLE, tried(read=REFUSED), READER, "failed", None),
+        (Check.SOURCE_READABLE, tried(read=BAD_KEYS), READER, "failed", None),
+        (Check.SOURCE_LISTABLE, replace(SOUND, listed=REFUSED), READER, "failed", None),
+        (Check.SOURCE_LISTABLE, replace(SOUND, listed=BAD_KEYS), READER, "failed", None),
+        (Check.SOURCE_LISTABLE, replace(SOUND, listed=NO_KEYS), READER, "failed", None),
         (Check.SOURCE_READABLE, tried(read=UNAVAILABLE), READER, "warning", None),
         (Check.SOURCE_VERSIONS, tried(version_id="v"), READER, "ok", None),
         (Check.SOURCE_VERSIONS, tried(version_id="v", by_version=DENIED), READER, "failed", "s3:GetObjectVersion"),
