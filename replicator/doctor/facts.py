@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum, auto
 
 from replicator.errors import ReplicationError
 
@@ -92,13 +93,21 @@ class Rotation:
     topics: tuple[str, ...] = ()
 
 
+class Refusal(Enum):
+    """Why Secret Manager gives no payload: it is not allowed, there is no such secret, or none that counts in it."""
+
+    DENIED = auto()
+    ABSENT = auto()
+    EMPTY = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class KeyFacts:
-    """A secret with AWS keys. `denied` says that it was a permission that `unreadable` is about."""
+    """A secret with AWS keys. Where it is `unreadable` without a `refusal`, it may be read another time."""
 
     resource: str
     unreadable: str | None = None
-    denied: bool = False
+    refusal: Refusal | None = None
     unsound: str | None = None
     created: datetime | Unread = Unread("it was not asked for")
     rotation: Rotation | Unread = Rotation()

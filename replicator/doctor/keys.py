@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from shlex import quote
 
 from replicator.doctor.deployment import ROTATION_DAYS, ROTATION_TOPIC, Deployment, project_of
-from replicator.doctor.facts import KeyFacts, Unread
+from replicator.doctor.facts import KeyFacts, Refusal, Unread
 from replicator.doctor.finding import Check, Finding, failed, ok, unread, warning
 from replicator.doctor.source import new_key
 
@@ -15,10 +15,16 @@ def judge_keys(facts: KeyFacts, deployment: Deployment, now: datetime) -> Iterat
     subject, at = facts.resource, deployment.named(facts.resource)
     renew = new_key(facts.resource, deployment)
     if facts.unreadable is not None:
+        if facts.refusal is None:
+            yield warning(Check.KEYS_READABLE, subject, f"This could not be tried: {facts.unreadable}.")
+            return
         grant = f"gcloud secrets add-iam-policy-binding {at} --member {deployment.member} --role roles/secretmanager"
-        yield failed(
-            Check.KEYS_READABLE, subject, f"{facts.unreadable}.", f"{grant}.secretAccessor" if facts.denied else renew
-        )
+        mends = {
+            Refusal.DENIED: f"{grant}.secretAccessor",
+            Refusal.ABSENT: f"gcloud secrets create {at} --replication-policy automatic",
+            Refusal.EMPTY: renew,
+        }
+        yield failed(Check.KEYS_READABLE, subject, f"{facts.unreadable}.", mends[facts.refusal])
         return
     yield ok(Check.KEYS_READABLE, subject, "It was read, and its checksum is right.")
     if facts.unsound is not None:

@@ -18,6 +18,7 @@ from replicator.doctor.facts import (
     DeadLetterFacts,
     DestinationFacts,
     KeyFacts,
+    Refusal,
     SourceFacts,
     SubscriptionFacts,
 )
@@ -135,7 +136,7 @@ def test_the_lifecycle_rule_is_added(terminal):
 def test_roles_are_granted(terminal):
     missing = frozenset({"storage.objects.get"})
     terminal.carry_out(of_bucket(BROKEN, missing), Check.DESTINATION_PERMISSIONS)
-    terminal.carry_out(of_keys(KeyFacts(SECRET.partition("/v1/")[2], "x", True)), Check.KEYS_READABLE)
+    terminal.carry_out(of_keys(KeyFacts(SECRET.partition("/v1/")[2], "x", Refusal.DENIED)), Check.KEYS_READABLE)
     terminal.carry_out([judge_hand_over(TOPIC, False, DEPLOYMENT)], Check.HAND_OVER)
     terminal.carry_out(of_subscription(GIVES_UP), Check.DEAD_LETTER_GRANTS)
     terminal.carry_out(of_subscription(GIVES_UP), Check.DEAD_LETTER_GRANTS, last=True)

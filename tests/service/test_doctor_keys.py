@@ -19,10 +19,10 @@ BEFORE = datetime.now(UTC) - timedelta(days=100)
 
 
 class SecretManager:
-    """Secret Manager's client, with one secret; `denied` methods are refused."""
+    """Secret Manager's client, with one secret; `denied` methods are refused, and `faults` raised."""
 
     def __init__(self) -> None:
-        self.payload, self.created, self.denied, self.absent = KEYS, datetime.now(UTC), set(), False
+        self.payload, self.created, self.denied, self.faults = KEYS, datetime.now(UTC), set(), {}
         self.rotation = SimpleNamespace(rotation_period=timedelta(days=90))
         self.topics = [SimpleNamespace(name="projects/p/topics/secret-rotation")]
 
@@ -41,8 +41,8 @@ class SecretManager:
     def _check(self, method: str) -> None:
         if method in self.denied:
             raise api.PermissionDenied("the text of an error")
-        if self.absent:
-            raise api.NotFound("the text of an error")
+        if method in self.faults:
+            raise self.faults[method]("the text of an error")
 
 
 class Identities(Sts):
@@ -134,11 +134,25 @@ def test_a_secret_that_may_not_be_read_is_granted_by_its_command(manager, sts, c
     assert found["aws_identity"]["status"] == "failed"
 
 
-def test_a_secret_that_is_absent_or_holds_no_keys_gets_a_new_version(manager, sts, capsys):
+def test_a_secret_that_holds_no_keys_gets_a_new_version(manager, sts, capsys):
     manager.payload = b"{}"
     assert "gcloud secrets versions add aws-keys" in keys(capsys)["keys_sound"]["mend"]
-    manager.absent = True
-    assert "gcloud secrets versions add aws-keys" in keys(capsys)["keys_readable"]["mend"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "mend"),
+    [
+        ({"access": api.FailedPrecondition}, "failed", "gcloud secrets versions add aws-keys"),
+        ({"access": api.NotFound}, "failed", "gcloud secrets versions add aws-keys"),
+        ({"access": api.NotFound, "secret": api.NotFound}, "failed", "gcloud secrets create aws-keys --project p "),
+        ({"access": api.InternalServerError}, "warning", None),
+    ],
+)
+def test_a_new_key_is_for_a_secret_without_one_and_not_for_an_outage(manager, sts, capsys, fault, status, mend):
+    manager.faults = fault
+    found = keys(capsys)["keys_readable"]
+    assert found["status"] == status
+    assert (mend in found["mend"]) if mend else found["mend"] is None
 
 
 def test_keys_that_aws_does_not_know_are_replaced(manager, sts, capsys):

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from google.api_core import exceptions as api
 from google.auth import exceptions as auth
 
-from replicator.doctor.facts import KeyFacts, Rotation, Unread
+from replicator.doctor.facts import KeyFacts, Refusal, Rotation, Unread
 from replicator.errors import Transient
 
 T = TypeVar("T")
@@ -16,16 +16,16 @@ TIMEOUT = 10
 
 def look_at(client: Any, resource: str, read: Callable[[], bytes], parse: Callable[[bytes], object]) -> KeyFacts:
     """`read` and `parse` are the service's own, of which the keys go nowhere else; never raises what they raise."""
+    secret, _, version = resource.partition("/versions/")
     try:
         payload = read()
     except Transient as error:
-        return KeyFacts(resource, error.detail, isinstance(error.__cause__, api.Forbidden))
+        return KeyFacts(resource, error.detail, _refusal(client, secret, error.__cause__))
     unsound = None
     try:
         parse(payload)
     except Transient as error:
         unsound = error.detail
-    secret, _, version = resource.partition("/versions/")
     name = f"{secret}/versions/{version or 'latest'}"
     return KeyFacts(
         resource,
@@ -35,6 +35,21 @@ def look_at(client: Any, resource: str, read: Callable[[], bytes], parse: Callab
         ),
         rotation=_seen(lambda: _rotation(client.get_secret(name=secret, timeout=TIMEOUT)), "secretmanager.secrets.get"),
     )
+
+
+def _refusal(client: Any, secret: str, cause: BaseException | None) -> Refusal | None:
+    """Of a secret without a version Secret Manager says that it finds nothing, too."""
+    if isinstance(cause, api.Forbidden):
+        return Refusal.DENIED
+    if isinstance(cause, api.FailedPrecondition):
+        return Refusal.EMPTY
+    if not isinstance(cause, api.NotFound):
+        return None
+    try:
+        client.get_secret(name=secret, timeout=TIMEOUT)
+    except (api.GoogleAPIError, auth.GoogleAuthError):
+        return Refusal.ABSENT
+    return Refusal.EMPTY
 
 
 def _rotation(secret: Any) -> Rotation:

@@ -8,7 +8,7 @@ import pytest
 from replicator.doctor import Check, Status
 from replicator.doctor.clock import judge_clock
 from replicator.doctor.deployment import Deployment
-from replicator.doctor.facts import KeyFacts, Rotation, Unread
+from replicator.doctor.facts import KeyFacts, Refusal, Rotation, Unread
 from replicator.doctor.identity import Caller, judge_google
 from replicator.doctor.keys import judge_keys
 from replicator.errors import Transient
@@ -18,6 +18,10 @@ NOW = datetime(2026, 11, 21, tzinfo=UTC)
 DEPLOYMENT = Deployment("p", account="replicator@p.iam.gserviceaccount.com")
 SECRET = "projects/p/secrets/aws-keys"
 SOUND = KeyFacts(SECRET, created=NOW - timedelta(days=90), rotation=Rotation(90 * 86_400, ("t",)))
+
+
+def unreadable(refusal: Refusal | None) -> KeyFacts:
+    return replace(SOUND, unreadable="x", refusal=refusal)
 
 
 def judged(facts: KeyFacts) -> dict:
@@ -33,8 +37,10 @@ def test_all_is_well_with_a_sound_secret():
 @pytest.mark.parametrize(
     ("check", "facts", "status", "mended"),
     [
-        (Check.KEYS_READABLE, replace(SOUND, unreadable="x", denied=True), "failed", "secretmanager.secretAccessor"),
-        (Check.KEYS_READABLE, replace(SOUND, unreadable="x"), "failed", "secrets versions add aws-keys --project p"),
+        (Check.KEYS_READABLE, unreadable(Refusal.DENIED), "failed", "secretmanager.secretAccessor"),
+        (Check.KEYS_READABLE, unreadable(Refusal.ABSENT), "failed", "gcloud secrets create aws-keys --project p "),
+        (Check.KEYS_READABLE, unreadable(Refusal.EMPTY), "failed", "secrets versions add aws-keys --project p"),
+        (Check.KEYS_READABLE, unreadable(None), "warning", None),
         (Check.KEYS_SOUND, replace(SOUND, unsound="x"), "failed", "aws iam create-access-key"),
         (Check.KEYS_AGE, replace(SOUND, created=NOW - timedelta(days=91)), "warning", "aws iam create-access-key"),
         (Check.KEYS_AGE, replace(SOUND, created=Unread("")), "warning", None),
@@ -52,7 +58,13 @@ def test_each_fault_of_a_secret_is_seen_by_its_check(check, facts, status, mende
     assert {name for name in found if found[name].status is not Status.OK} <= {check}
 
 
-@pytest.mark.parametrize("facts", [replace(SOUND, unreadable="x"), replace(SOUND, unsound="x")])
+def test_the_keys_are_mended_where_they_are_and_not_where_the_service_is():
+    for facts in (unreadable(Refusal.DENIED), unreadable(Refusal.EMPTY), replace(SOUND, unsound="x")):
+        [mend] = [one.mend for one in judge_keys(facts, Deployment("service-s"), NOW) if one.mend]
+        assert " aws-keys --project p " in mend
+
+
+@pytest.mark.parametrize("facts", [unreadable(Refusal.EMPTY), replace(SOUND, unsound="x")])
 def test_nothing_more_is_said_of_keys_that_are_none(facts):
     assert not {Check.KEYS_AGE, Check.KEYS_ROTATION} & set(judged(facts))
 
