@@ -55,15 +55,16 @@ def _identity(given: tuple[str, str] | None, impersonated: str | None = None) ->
         raise ConfigurationError(f"{variable}: {error}") from None
 
 
-def load_rules(settings: EngineSettings) -> RuleSet:
+def load_rules(settings: EngineSettings, impersonated: str | None = None) -> RuleSet:
     """The rules, wherever they are. Raises `ConfigurationError`, which names the rule and the field.
 
-    They are read once for a process and those it forks: a changed file or secret takes effect with the next revision.
+    A secret is read as `impersonated`, if that is given (`google_identity`). They are read once for a process and those
+    it forks: a changed file or secret takes effect with the next revision.
     """
     if settings.rules is not None:
         return settings.rules
     try:
-        return _read_rules(str(settings.replication_rules), settings.google_key())
+        return _read_rules(str(settings.replication_rules), settings.google_key(), impersonated)
     except RulesError as error:
         raise ConfigurationError(f"REPLICATION_RULES: {error}") from None
     except OSError as error:
@@ -73,14 +74,14 @@ def load_rules(settings: EngineSettings) -> RuleSet:
 
 
 @cache
-def _read_rules(given: str, google_key: tuple[str, str] | None) -> RuleSet:
+def _read_rules(given: str, google_key: tuple[str, str] | None, impersonated: str | None) -> RuleSet:
     """From the document itself, or from the secret or the file that holds it."""
     if "\n" in given or given.lstrip().startswith(("{", "[", "rules:")):
         return parse_rules(given)
     if re.fullmatch(SECRET_RESOURCE, given):
         from replicator.adapters import secrets  # noqa: PLC0415  few have their rules there
 
-        with secrets.connect_before_fork(_identity(google_key).credentials(CLOUD_PLATFORM)) as client:
+        with secrets.connect_before_fork(_identity(google_key, impersonated).credentials(CLOUD_PLATFORM)) as client:
             return parse_rules(secrets.read(client, given))
     with Path(given).open("rb") as file:
         return parse_rules(file.read(MAX_BYTES + 1))

@@ -48,7 +48,7 @@ class Doctor:
     def __init__(self, visit: Visit) -> None:
         load_env_file()
         self._visit, self._settings = visit, DoctorSettings.load()
-        self._rules = load_rules(self._settings)
+        self._rules = load_rules(self._settings, visit.impersonate)
         self._identity: GoogleIdentity = google_identity(self._settings, visit.impersonate)
         self._enabled = [rule for rule in self._rules.by_priority() if rule.enabled]
         self._caller: Caller | ReplicationError | None = None

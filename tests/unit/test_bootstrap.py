@@ -202,6 +202,20 @@ def test_rules_are_given_as_text_as_a_file_or_as_a_secret(monkeypatch, tmp_path,
     assert secret_manager.closed
 
 
+def test_rules_in_a_secret_are_read_as_whom_the_doctor_is_lent(monkeypatch, secret_manager):
+    asking = []
+    from replicator.adapters import secrets
+
+    monkeypatch.setattr(
+        secrets, "connect_before_fork", lambda credentials: asking.append(credentials) or secret_manager
+    )
+    monkeypatch.setattr("google.auth.default", lambda scopes: (AnonymousCredentials(), None))
+    environment(monkeypatch, {"AUTH": "iam", "STORAGE_EMULATOR_HOST": "http://127.0.0.1:1", "AWS_REGION": "eu-west-1"})
+    monkeypatch.setenv("REPLICATION_RULES", SECRET)
+    configuration.load_rules(ReplicateSettings.load(), "replicator@p.iam.gserviceaccount.com")
+    assert [one.service_account_email for one in asking] == ["replicator@p.iam.gserviceaccount.com"]
+
+
 def test_rules_are_read_once_for_a_process(monkeypatch, secret_manager):
     environment(monkeypatch, {"K_SERVICE": "replicator", "REPLICATION_RULES": SECRET})
     bootstrap.check_configuration()
