@@ -9,6 +9,7 @@ from typing import Any
 
 from replicator.bootstrap import check_configuration, ending
 from replicator.settings import ServerSettings
+from replicator.web.gate import PLACES_BESIDE
 from replicator.web.worker import Worker
 
 # Here, in the master: gunicorn would start a worker that exits again and again.
@@ -17,7 +18,7 @@ _settings = ServerSettings.load()
 
 bind = f"{_settings.host}:{_settings.port}"
 workers = 1  # an instance has one budget and one set of clients; Cloud Run scales by instances
-threads = _settings.concurrency + 4  # for a health check in a full house, and to turn others away
+threads = _settings.concurrency + PLACES_BESIDE + 4  # for a health check in a full house, and to turn others away
 worker_class = Worker
 timeout = 0  # Cloud Run has the request timeout, and we the deadline
 graceful_timeout = 7  # `replicator.ending` takes 5, the last metrics 2; Cloud Run allows 10

@@ -10,7 +10,8 @@ from replicator.errors import Permanent
 from replicator.ports import IdentityTokens
 from replicator.reasons import Reason
 from replicator.telemetry import describe_request
-from replicator.web.routing import Door, Handler
+from replicator.web.gate import Door
+from replicator.web.routing import Handler
 
 OPEN = frozenset(
     {

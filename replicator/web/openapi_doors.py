@@ -199,9 +199,9 @@ REPLICATE = Service(
             "ready",
             "service",
             "Whether each bucket of the rules can be used",
-            "Asks both sides.",
+            "Asks both sides, at most once in some seconds; in between the answer is the last one.",
             {200: Answer("All can.", schemas.Readiness), 503: Answer("Some cannot.", schemas.Readiness)},
-            UNFORESEEN | TURNED_AWAY | {Reason.CREDENTIALS_UNAVAILABLE},
+            UNFORESEEN | TURNED_AWAY | {Reason.CREDENTIALS_UNAVAILABLE, Reason.OUT_OF_TIME},
         ),
         ("GET", "/"): Operation(
             "root",

@@ -7,20 +7,19 @@ from werkzeug.wrappers import Request, Response
 from replicator.engine import Engine
 from replicator.events import decode_json, looks_like_event
 from replicator.ports import Publisher
-from replicator.reasons import Reason
-from replicator.telemetry import log_error
 from replicator.web.answers import direct_answer, json_answer
 from replicator.web.auth import Guard
 from replicator.web.batch import BatchDoor
 from replicator.web.calls import Calls
 from replicator.web.event import EventDoor
-from replicator.web.gate import Gate
+from replicator.web.gate import Door, Gate
 from replicator.web.objects import ObjectDoors
 from replicator.web.openapi_auth import guarded
 from replicator.web.openapi_doors import REPLICATE
 from replicator.web.pages import docs, docs_asset, openapi
+from replicator.web.readiness import Readiness
 from replicator.web.requests import read_body, read_direct, read_json
-from replicator.web.routing import Door, Handler, Router
+from replicator.web.routing import Handler, Router
 
 
 class ReplicateDoors:
@@ -37,7 +36,6 @@ class ReplicateDoors:
         guard: Guard | None = None,
         gate: Gate | None = None,
     ) -> None:
-        self._engine = engine
         self._calls = Calls(engine)
         self._events = EventDoor(self._calls, publisher)
         batch, objects = BatchDoor(self._calls), ObjectDoors(engine)
@@ -51,7 +49,7 @@ class ReplicateDoors:
             ("GET", "/v1/object/<bucket>/<key:key>"): objects.status,
             ("DELETE", "/v1/object/<bucket>/<key:key>"): objects.delete,
             ("GET", "/health"): self.health,
-            ("GET", "/ready"): self.ready,
+            ("GET", "/ready"): Readiness(engine),
             ("GET", "/openapi.json"): openapi(guarded(REPLICATE) if guard else REPLICATE),
             ("GET", "/docs"): docs,
             ("GET", "/docs/<asset>"): docs_asset,
@@ -68,16 +66,6 @@ class ReplicateDoors:
     def health(self, _request: Request) -> Response:
         """Liveness: touches nothing outside this process."""
         return json_answer(200, {"status": "ok"})
-
-    def ready(self, _request: Request) -> Response:
-        """Readiness: whether each bucket of the rules can be used."""
-        problems = self._engine().check()
-        for error in problems.values():
-            if error and error.reason is Reason.UNEXPECTED:
-                log_error(error)
-        found = {bucket: str(error.reason) if error else "ok" for bucket, error in problems.items()}
-        ready = all(verdict == "ok" for verdict in found.values())
-        return json_answer(200 if ready else 503, {"status": "ready" if ready else "not ready", "checks": found})
 
     def replicate(self, request: Request) -> Response:
         """A direct call, or an event in any envelope: the body decides, and with it the meaning of the answer."""

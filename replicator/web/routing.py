@@ -11,11 +11,8 @@ from replicator.errors import Permanent, ReplicationError
 from replicator.reasons import Reason
 from replicator.telemetry import describe_request, log_error, log_unexpected, request_scope
 from replicator.web.answers import error_answer, problem
-from replicator.web.gate import FREE, Gate
+from replicator.web.gate import Door, Gate
 from replicator.web.requests import discard_rest
-
-Door = tuple[str, str]
-"""Method and path."""
 
 Handler = Callable[..., Response]
 
@@ -30,8 +27,8 @@ class _Key(BaseConverter):
 class Router:
     """Calls the handler of a (method, path), and turns whatever it raises into an answer without the error's text.
 
-    What a path names in `<…>` is given to the handler by keyword; `<key:…>` takes the rest of the path. What
-    is not free is behind the `gate`, if there is one.
+    What a path names in `<…>` is given to the handler by keyword; `<key:…>` takes the rest of the path. The
+    `gate`, if there is one, is before all of them.
     """
 
     def __init__(self, handlers: Mapping[Door, Handler], gate: Gate | None = None) -> None:
@@ -50,7 +47,7 @@ class Router:
         endpoint, named = self._routes.bind("", path_info=_path(request)).match(method=request.method)
         describe_request(door=" ".join(endpoint))
         handle = partial(_answered, partial(self._handlers[endpoint], request, **named))
-        return self._gate.serve(handle) if self._gate and endpoint not in FREE else handle()
+        return self._gate.serve(endpoint, handle) if self._gate else handle()
 
 
 def _answered(handle: Callable[[], Response]) -> Response:

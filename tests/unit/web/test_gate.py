@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Event
+from threading import Event, Semaphore
 
 import pytest
 from werkzeug.test import Client
 from werkzeug.wrappers import Request, Response
 
 from replicator.ending import Ending
-from replicator.web.gate import Gate
+from replicator.errors import Transient
+from replicator.reasons import Reason
+from replicator.web.gate import PLACES_BESIDE, Gate
 from replicator.web.routing import Router
 
 PLACES = 2
@@ -23,6 +25,7 @@ class House:
         self._begun = iter(self.begun)
         self.ending = Ending(finishing, answering=0)
         handlers = {("GET", "/work"): self._work, ("GET", "/quick"): self._quick, ("GET", "/health"): self._quick}
+        handlers |= {("GET", "/ready"): self._quick}
         self._router = Router(handlers, Gate(PLACES, self.ending))
         self._callers = ThreadPoolExecutor(8)
 
@@ -71,9 +74,30 @@ def test_liveness_is_answered_in_a_full_house_and_to_the_end(house):
     assert house.get("/health").status_code == 200
 
 
+def test_readiness_needs_no_place_of_the_work_and_takes_none(house):
+    house.fill()
+    assert house.get("/ready").status_code == 200
+
+    gate, go_on, begun = Gate(1, Ending()), Event(), Semaphore(0)
+
+    def hang() -> Response:
+        begun.release()
+        assert go_on.wait(60)
+        return Response("done")
+
+    with ThreadPoolExecutor(PLACES_BESIDE) as strangers:
+        waiting = [strangers.submit(gate.serve, ("GET", "/ready"), hang) for _ in range(PLACES_BESIDE)]
+        assert all(begun.acquire(timeout=60) for _ in waiting)
+        assert gate.serve(("POST", "/"), lambda: Response("done")).status_code == 200
+        with pytest.raises(Transient) as refused:
+            gate.serve(("GET", "/ready"), hang)
+        go_on.set()
+    assert refused.value.reason is Reason.OVERLOADED
+
+
 def test_a_place_is_free_again_before_anybody_has_the_answer():
     gate = Gate(1, Ending())
-    assert {gate.serve(lambda: Response("done")).status_code for _ in range(1000)} == {200}
+    assert {gate.serve(("GET", "/work"), lambda: Response("done")).status_code for _ in range(1000)} == {200}
 
 
 def test_once_the_end_is_announced_nobody_is_let_in_and_who_is_inside_may_finish(house):
