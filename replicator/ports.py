@@ -157,6 +157,16 @@ class Publisher(Protocol):
         """Returns the message id once the message is durable. Raises `Transient(publish_failed)`, within 4 s."""
 
 
+class ReplayTopic(Publisher, Protocol):
+    """The topic that dead letters are published to again.
+
+    Raises `Permanent(topic_not_found or topic_access_denied)`, and `Transient(publish_failed)` within 4 s.
+    """
+
+    def subscriptions(self) -> frozenset[str]:
+        """The names of those that get what is published from now on."""
+
+
 class DeadLetters(Protocol):
     """Holds the messages that Pub/Sub gave up, in a subscription of their own.
 

@@ -75,6 +75,13 @@ class Reason(StrEnum):
     SUBSCRIPTION_NOT_FOUND = "subscription_not_found", "The subscription of the dead letters does not exist."
     SUBSCRIPTION_ACCESS_DENIED = "subscription_access_denied", "Pub/Sub refuses access to the dead letters."
     SUBSCRIPTION_REFUSED = "subscription_refused", "Pub/Sub refuses the request for dead letters as invalid."
+    TOPIC_NOT_FOUND = "topic_not_found", "The topic to publish to does not exist."
+    TOPIC_ACCESS_DENIED = "topic_access_denied", "Pub/Sub refuses access to the topic to publish to."
+    TOPIC_UNFOLLOWED = "topic_unfollowed", "The topic has no subscription: what is published to it is lost."
+    TOPIC_OF_DEAD_LETTERS = (
+        "topic_of_dead_letters",
+        "The topic is that of the dead letters: they would come back.",
+    )
 
     # Transient: the same attempt may succeed later
     SOURCE_UNAVAILABLE = "source_unavailable", "S3 did not answer, or asked to be called later."

@@ -339,6 +339,21 @@ class Clock:
         self.now += seconds
 
 
+class InMemoryTopic:
+    """A topic with these subscriptions. `published` has what it was given."""
+
+    def __init__(self, *subscriptions: str) -> None:
+        self.followers = frozenset(subscriptions)
+        self.published: list[tuple[bytes, dict[str, str]]] = []
+
+    def subscriptions(self) -> frozenset[str]:
+        return self.followers
+
+    def publish(self, data: bytes, attributes: dict[str, str]) -> str:
+        self.published.append((data, attributes))
+        return str(len(self.published))
+
+
 class InMemoryDeadLetters:
     """The dead letters of a subscription. `on_call` runs before each call, with its name, and may raise.
 

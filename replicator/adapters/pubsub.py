@@ -1,5 +1,8 @@
 """Publishes events to Pub/Sub."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import grpc
 from google.api_core import exceptions as api
 from google.api_core.retry import Retry
@@ -35,12 +38,18 @@ class PubsubPublisher:
 
     def publish(self, data: bytes, attributes: dict[str, str]) -> str:
         message = PubsubMessage(data=data, attributes=attributes)
-        try:
+        with self._translated():
             answer = self._client.publish(
                 topic=self._topic, messages=[message], retry=Retry(timeout=TIMEOUT), timeout=TIMEOUT
             )
-        except (api.GoogleAPIError, auth.GoogleAuthError) as error:
-            raise Transient(Reason.PUBLISH_FAILED, type(error).__name__) from error
         if not answer.message_ids:
             raise Transient(Reason.PUBLISH_FAILED, "the answer names no message")
         return str(answer.message_ids[0])
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Whatever is wrong, an event must come again."""
+        try:
+            yield
+        except (api.GoogleAPIError, auth.GoogleAuthError) as error:
+            raise Transient(Reason.PUBLISH_FAILED, type(error).__name__) from error

@@ -2,7 +2,6 @@
 
 from replicator.adapters.google_identity import CLOUD_PLATFORM
 from replicator.bootstrap.configuration import google_identity
-from replicator.bootstrap.engine import build_publisher
 from replicator.ports import DeadLetters, Publisher
 from replicator.settings import ConfigurationError, DeadLetterSettings, load_env_file
 
@@ -20,9 +19,19 @@ def dead_letters() -> DeadLetters:
 
 
 def replaying_publisher() -> Publisher:
-    """Publishes to the topic of the events. Raises as `dead_letters`."""
+    """Publishes to the topic of the events, once it is sure that they are delivered there.
+
+    Raises as `dead_letters`, and as `require_delivery`.
+    """
+    from replicator.adapters import pubsub, pubsub_replay  # noqa: PLC0415
+    from replicator.dead_letters import require_delivery  # noqa: PLC0415
+
     load_env_file()
     settings = DeadLetterSettings.load()
     if settings.pubsub_topic is None:
         raise ConfigurationError("PUBSUB_TOPIC: required to replay")
-    return build_publisher(settings, settings.pubsub_topic)
+    emulator = settings.pubsub_emulator_host
+    credentials = None if emulator else google_identity(settings).credentials(CLOUD_PLATFORM)
+    topic = pubsub_replay.PubsubReplayTopic(pubsub.connect(credentials, emulator), settings.pubsub_topic)
+    require_delivery(topic, settings.dead_letter_subscription)
+    return topic

@@ -10,7 +10,7 @@ from replicator.ending import Ending
 from replicator.engine import Engine, RetryPolicy
 from replicator.ports import Progress, Publisher
 from replicator.reconcile import Reconciler
-from replicator.settings import MIN_MEMORY_BUDGET, DeadLetterSettings, EngineSettings, ServerSettings, load_env_file
+from replicator.settings import MIN_MEMORY_BUDGET, EngineSettings, ServerSettings, load_env_file
 from replicator.transfer import Memory, Transfer, Unwatched, parts_at_once
 
 COMMAND_LINE_CONCURRENCY = 16
@@ -55,7 +55,7 @@ def command_line_engine(progress: Progress | None) -> Engine:
     return build_engine(EngineSettings.load(), COMMAND_LINE_CONCURRENCY, progress)
 
 
-def build_publisher(settings: ServerSettings | DeadLetterSettings, topic: str) -> Publisher:
+def build_publisher(settings: ServerSettings, topic: str) -> Publisher:
     """The publisher on the real Pub/Sub, or on the emulator that `PUBSUB_EMULATOR_HOST` names."""
     from replicator.adapters import pubsub  # noqa: PLC0415
 

@@ -2,6 +2,7 @@
 
 from replicator.dead_letters.hold import Hold
 from replicator.dead_letters.inspection import Aspect, Event, Inspection, inspect, inspect_all
+from replicator.dead_letters.replay import require_delivery
 from replicator.dead_letters.selection import Selection
 
-__all__ = ["Aspect", "Event", "Hold", "Inspection", "Selection", "inspect", "inspect_all"]
+__all__ = ["Aspect", "Event", "Hold", "Inspection", "Selection", "inspect", "inspect_all", "require_delivery"]

@@ -6,7 +6,7 @@ The service definition: https://github.com/googleapis/googleapis/blob/master/goo
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from threading import Lock
@@ -17,6 +17,8 @@ import grpc
 from google.protobuf.empty_pb2 import Empty
 from google.pubsub_v1 import (
     AcknowledgeRequest,
+    ListTopicSubscriptionsRequest,
+    ListTopicSubscriptionsResponse,
     ModifyAckDeadlineRequest,
     PublishRequest,
     PublishResponse,
@@ -28,24 +30,34 @@ from google.pubsub_v1 import (
 
 from replicator.dev.message import Message
 from replicator.dev.pull import PullSubscription
+from replicator.dev.push import PUSH
 
 
 class EmbeddedPubsub:
-    """Serves `Publish` on loopback, and hands each message to `deliver` before the publisher hears that it is safe.
+    """Serves `Publish` on loopback, and hands each message to `deliver` before the publisher hears that it is safe;
+    and `ListTopicSubscriptions`, which names `followers`.
 
     Where there is a `subscription`, it serves `Pull`, `ModifyAckDeadline` and `Acknowledge` of that, too.
     """
 
     def __init__(
-        self, topic: str, deliver: Callable[[Message], None], subscription: PullSubscription | None = None
+        self,
+        topic: str,
+        deliver: Callable[[Message], None],
+        subscription: PullSubscription | None = None,
+        followers: Sequence[str] = (PUSH,),
     ) -> None:
         self._topic, self._deliver, self._subscription = topic, deliver, subscription
+        self._followers = followers
         self._ids = itertools.count(time.time_ns() // 1000)
         self._lock = Lock()
         self._server = grpc.server(ThreadPoolExecutor(max_workers=8, thread_name_prefix="pubsub"))
         services = {
             "google.pubsub.v1.Publisher": {
                 "Publish": _method(self._publish, PublishRequest, PublishResponse.serialize),
+                "ListTopicSubscriptions": _method(
+                    self._list, ListTopicSubscriptionsRequest, ListTopicSubscriptionsResponse.serialize
+                ),
             },
             "google.pubsub.v1.Subscriber": {
                 "Pull": _method(self._pull, PullRequest, PullResponse.serialize),
@@ -68,13 +80,20 @@ class EmbeddedPubsub:
         self._server.stop(grace=None).wait()
 
     def _publish(self, request: Any, context: grpc.ServicerContext) -> Any:
-        if request.topic != self._topic:
-            context.abort(grpc.StatusCode.NOT_FOUND, "Topic not found")
+        self._require_topic(request, context)
         now = datetime.now(UTC)
         messages = [Message(self._next_id(), m.data, dict(m.attributes), now) for m in request.messages]
         for message in messages:
             self._deliver(message)
         return PublishResponse(message_ids=[message.message_id for message in messages])
+
+    def _list(self, request: Any, context: grpc.ServicerContext) -> Any:
+        self._require_topic(request, context)
+        return ListTopicSubscriptionsResponse(subscriptions=self._followers)
+
+    def _require_topic(self, request: Any, context: grpc.ServicerContext) -> None:
+        if request.topic != self._topic:
+            context.abort(grpc.StatusCode.NOT_FOUND, "Topic not found")
 
     def _pull(self, request: Any, context: grpc.ServicerContext) -> Any:
         return PullResponse(

@@ -11,6 +11,9 @@ from replicator.dev.deliveries import Backoff, Deliveries
 from replicator.dev.message import Message, given_up, revived
 from replicator.dev.pull import PullSubscription
 
+PUSH = "projects/local/subscriptions/replicate"
+"""Its name, where it is given none."""
+
 BACKOFF = Backoff(0.5, 10)
 """Shorter than any deployment's: a person is watching."""
 
@@ -46,7 +49,7 @@ class PushSubscription(Deliveries[Message]):
         url: str,
         report: Callable[[str], None],
         *,
-        name: str = "projects/local/subscriptions/replicate",
+        name: str = PUSH,
         ack_deadline: float = 60,
         backoff: Backoff = BACKOFF,
         max_attempts: int = 5,

@@ -23,10 +23,12 @@ from replicator.adapters.gcs import GcsDestination
 from replicator.adapters.google_identity import GoogleIdentity
 from replicator.adapters.pubsub import PubsubPublisher
 from replicator.adapters.pubsub_dead_letters import PubsubDeadLetters
+from replicator.adapters.pubsub_replay import PubsubReplayTopic
 from replicator.adapters.source_by_bucket import SourceByBucket
 from replicator.bootstrap import configuration, targets
 from replicator.bootstrap.source import build_source
-from replicator.errors import Transient
+from replicator.dev.pubsub import EmbeddedPubsub
+from replicator.errors import Permanent, Transient
 from replicator.model import AwsKeys
 from replicator.once import once
 from replicator.reasons import Reason
@@ -593,12 +595,21 @@ def test_a_command_line_that_is_not_configured_says_so():
 
 @pytest.mark.usefixtures("no_default_credentials")
 def test_dead_letters_are_those_of_the_subscription_and_are_replayed_to_the_topic(monkeypatch):
-    environment(
-        monkeypatch, {**DEAD_LETTERS, "PUBSUB_TOPIC": "projects/p/topics/t", "PUBSUB_EMULATOR_HOST": "127.0.0.1:1"}
-    )
-    queue, publisher = bootstrap.dead_letters(), bootstrap.replaying_publisher()
+    with EmbeddedPubsub("projects/p/topics/t", lambda _: None) as pubsub:
+        given = {"PUBSUB_TOPIC": "projects/p/topics/t", "PUBSUB_EMULATOR_HOST": pubsub.address}
+        environment(monkeypatch, DEAD_LETTERS | given)
+        queue, publisher = bootstrap.dead_letters(), bootstrap.replaying_publisher()
     assert (type(queue), queue._subscription) == (PubsubDeadLetters, "projects/p/subscriptions/s3-events-dead")
-    assert (type(publisher), publisher._topic) == (PubsubPublisher, "projects/p/topics/t")
+    assert (type(publisher), publisher._topic) == (PubsubReplayTopic, "projects/p/topics/t")
+
+
+@pytest.mark.usefixtures("no_default_credentials")
+def test_dead_letters_are_not_replayed_to_where_they_are_lost(monkeypatch):
+    with EmbeddedPubsub("projects/p/topics/t", lambda _: pytest.fail("published"), followers=()) as pubsub:
+        given = {"PUBSUB_TOPIC": "projects/p/topics/t", "PUBSUB_EMULATOR_HOST": pubsub.address}
+        environment(monkeypatch, DEAD_LETTERS | given)
+        with pytest.raises(Permanent, match="topic_unfollowed"):
+            bootstrap.replaying_publisher()
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ ONLY = {
         "replicator.adapters.gcs_requests",
         "replicator.adapters.gcs_resource",
         "replicator.adapters.gcs_upload",
+        "replicator.adapters.pubsub",
         "replicator.adapters.s3_body",
         "replicator.adapters.s3_credentials",
         "replicator.adapters.s3_errors",
