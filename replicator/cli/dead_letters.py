@@ -165,6 +165,7 @@ def replay(engines: EngineFactory, output: Output, wanted: Wanted, dry_run: bool
     never not at all. What is not mended comes back.
     """
     from replicator.cli.dead_letter_text import message_lines  # noqa: PLC0415
+    from replicator.dead_letters import renewed_attributes  # noqa: PLC0415
 
     word = "replayed (dry run)" if dry_run else "replayed"
     facts: dict[str, object] = {"dry_run": True} if dry_run else {}
@@ -172,7 +173,7 @@ def replay(engines: EngineFactory, output: Output, wanted: Wanted, dry_run: bool
         publisher = None if dry_run else configured_publisher()
         for found in search:
             if publisher:
-                facts = {"next_message_id": publisher.publish(found.letter.data, dict(found.letter.attributes))}
+                facts = {"next_message_id": publisher.publish(found.letter.data, renewed_attributes(found.letter))}
                 search.hold.acknowledge([found.letter.handle])
             document = partial(_document, found, search.now, result="replayed", **facts)
             output.answer(document, message_lines(found, search.now, word))

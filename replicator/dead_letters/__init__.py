@@ -2,7 +2,17 @@
 
 from replicator.dead_letters.hold import Hold
 from replicator.dead_letters.inspection import Aspect, Event, Inspection, inspect, inspect_all
-from replicator.dead_letters.replay import require_delivery
+from replicator.dead_letters.replay import renewed_attributes, require_delivery
 from replicator.dead_letters.selection import Selection
 
-__all__ = ["Aspect", "Event", "Hold", "Inspection", "Selection", "inspect", "inspect_all", "require_delivery"]
+__all__ = [
+    "Aspect",
+    "Event",
+    "Hold",
+    "Inspection",
+    "Selection",
+    "inspect",
+    "inspect_all",
+    "renewed_attributes",
+    "require_delivery",
+]

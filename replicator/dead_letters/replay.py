@@ -1,8 +1,15 @@
 """Where dead letters may be published again without being lost."""
 
 from replicator.errors import Permanent
+from replicator.events import FAILED_DELIVERIES
+from replicator.model import DeadLetter
 from replicator.ports import ReplayTopic
 from replicator.reasons import Reason
+
+
+def renewed_attributes(letter: DeadLetter) -> dict[str, str]:
+    """Those of the message that replaces it: what failed before it was mended counts no more."""
+    return {name: value for name, value in letter.attributes.items() if name != FAILED_DELIVERIES}
 
 
 def require_delivery(topic: ReplayTopic, dead_letters: str) -> None:

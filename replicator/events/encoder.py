@@ -5,6 +5,9 @@ import json
 from replicator.events import eventbridge, notification
 from replicator.model import Change
 
+FAILED_DELIVERIES = "failed_deliveries"
+"""The attribute of a message that says how often the delivery of its predecessors failed."""
+
 
 def encode(change: Change) -> bytes:
     """The event that says what `change` says, in the format that it came in: `parse` makes the same change of it."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from werkzeug.wrappers import Response
 
 from replicator.errors import ReplicationError, Unfinished, unexpected
-from replicator.events import encode, message_attributes, parse_document
+from replicator.events import FAILED_DELIVERIES, encode, message_attributes, parse_document
 from replicator.model import Change, Failure, IgnoredEvent
 from replicator.ports import Publisher
 from replicator.reasons import Reason
@@ -17,9 +17,6 @@ from replicator.web.calls import Calls, log_result
 MAX_FAILED_DELIVERIES = 5
 """Failed deliveries of a change, over all its messages, after which it is handed over no more. Otherwise a large object
 that fails at its very end would be copied for ever: each fresh message begins to count anew."""
-
-FAILED_DELIVERIES = "failed_deliveries"
-"""The attribute of a message that says how often the delivery of its predecessors failed."""
 
 MAX_DELIVERY_ATTEMPT = 2**31 - 1
 """Pub/Sub counts in 32 bits (https://cloud.google.com/pubsub/docs/reference/rest/v1/ReceivedMessage). As a float a

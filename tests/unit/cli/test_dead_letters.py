@@ -293,6 +293,13 @@ def test_a_dry_run_does_nothing(three, command, tmp_path):
     assert not (tmp_path / "f").exists() or (tmp_path / "f").read_text() == ""
 
 
+def test_a_replayed_message_begins_to_count_its_failed_deliveries_anew(desk):
+    desk.event("k", bucket="source", failed_deliveries="5")
+    assert desk("replay", "--all")[0] == 0
+    ((_, attributes),) = desk.publisher.published
+    assert attributes == {"bucket": "source"}
+
+
 # --- discard ----------------------------------------------------------------------------------------------------------
 
 
