@@ -82,13 +82,15 @@ CALLERS_OWN = frozenset(
         Reason.TOKEN_INVALID,
         Reason.TOKEN_EXPIRED,
         Reason.CALLER_NOT_ALLOWED,
+        Reason.INGEST_SECRET_WRONG,
         Reason.BUCKET_NOT_IN_RULES,
         Reason.DESTINATION_NOT_FOUND,
         Reason.DESTINATION_FOREIGN,
         Reason.DESTINATION_MOVED,
     }
 )
-"""What a caller is told, and nobody else has to mend."""
+"""What a caller is told, and nobody else has to mend. Anybody may call `ingest`; an alarm on the AWS side tells of a wrong
+secret that EventBridge sends."""
 
 
 def _say_failed(error: ReplicationError, about: Mapping[str, Any]) -> None:

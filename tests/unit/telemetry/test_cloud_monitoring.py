@@ -30,6 +30,8 @@ def holds(term: str, line: dict) -> bool:
         return not holds(term.removeprefix("NOT "), line)
     if term.startswith("resource."):
         return True  # where it was said, not what
+    if log := re.fullmatch(r'log_id\("(.*)"\)', term):
+        return line.get("log_id", "run.googleapis.com/stdout") == log[1]
     name, operator, text = re.fullmatch(r"(?:jsonPayload\.)?(\w+)(:\*|>=|=)(.*)", term).groups()
     if name not in line:
         return False
@@ -83,6 +85,13 @@ def test_the_alert_on_errors_sees_what_a_person_has_to_look_at(said):
     alerted = [line for line in said if matches(ERRORS["filter"], line)]
     assert alerted == [line for line in said if line["severity"] == "ERROR"]
     assert alerted
+
+
+def test_the_alert_on_errors_leaves_out_cloud_runs_own_line_of_a_request():
+    """It is an error for any 5xx, those that redelivery repairs among them."""
+    of_a_request = {"log_id": "run.googleapis.com/requests", "severity": "ERROR"}
+    assert not matches(ERRORS["filter"], of_a_request)
+    assert matches(ERRORS["filter"], {"severity": "ERROR"})
 
 
 @pytest.mark.parametrize("metric", [OUTCOMES, LAG], ids=lambda metric: metric["name"])
