@@ -35,7 +35,12 @@ create_topic() { echo "there gcloud pubsub topics describe $1 || gcloud pubsub t
 # Subscriptions whose messages stay as long as Pub/Sub keeps any: one that expires, or is dropped unread, is an event lost.
 subscribe() { # NAME TOPIC FLAGS
     cat <<PLAN
-if there gcloud pubsub subscriptions describe $1; then
+if FROM=\$(gcloud pubsub subscriptions describe $1 --format 'value(topic)' 2>/dev/null); then
+    [ "\$FROM" != _deleted-topic_ ] || {
+        echo "$1: its topic was deleted, so nothing new reaches it. With what waits in it, delete it" \
+            "(gcloud pubsub subscriptions delete $1 --project $PROJECT), and run this again." >&2
+        exit 1
+    }
     set -- update $1
 else
     set -- create $1 --topic $2
@@ -53,7 +58,7 @@ there gcloud secrets describe $1 || gcloud secrets create $1 $replication
 set -- update $1 --add-topics projects/$PROJECT/topics/secret-rotation --rotation-period $((ROTATION_DAYS * 86400))s
 [ "\$(gcloud secrets describe $1 --format 'value(rotation.nextRotationTime)')" ] ||
     set -- "\$@" --next-rotation-time "\$FIRST_REMINDER"
-gcloud secrets "\$@"
+patiently gcloud secrets "\$@"
 PLAN
 }
 
@@ -66,11 +71,26 @@ prerequisites() {
     cat <<PLAN
 WORK=\$(mktemp -d)
 trap 'rm -r "\$WORK"' EXIT
-# A new account or metric is not known everywhere at once.
+# A new account or role is not known everywhere at once.
 patiently() { "\$@" || { sleep 20 && "\$@"; } || { sleep 60 && "\$@"; }; }
+# An alert is refused until its metric is known ("Cannot find metric"): up to ten minutes, so it is tried for twelve.
+once_known() {
+    local tries
+    for tries in {1..24}; do
+        "\$@" && return
+        sleep 30
+    done
+    "\$@"
+}
+
+there gcloud beta services identity --help && there gcloud alpha monitoring policies --help || {
+    echo "gcloud: wants the components alpha and beta (gcloud components install alpha beta)" >&2
+    exit 1
+}
 
 # The services of Google Cloud, and the accounts by which two of them act in this project
 gcloud services enable run.googleapis.com pubsub.googleapis.com secretmanager.googleapis.com iam.googleapis.com \\
+    iamcredentials.googleapis.com cloudresourcemanager.googleapis.com storage.googleapis.com \\
     artifactregistry.googleapis.com cloudbuild.googleapis.com logging.googleapis.com monitoring.googleapis.com
 gcloud beta services identity create --service pubsub.googleapis.com --format none
 gcloud beta services identity create --service secretmanager.googleapis.com --format none
@@ -106,7 +126,7 @@ FIRST_REMINDER=\$(python3 -c 'from datetime import *; print((datetime.now(timezo
 PLAN
     for secret in $OWN_SECRETS ingest-secrets; do create_secret "$secret"; done
     cat <<PLAN
-newest_secret() { gcloud secrets versions list ingest-secrets --limit 1 --format 'value(name.basename())'; }
+newest_secret() { gcloud secrets versions list ingest-secrets --filter 'state=ENABLED' --limit 1 --format 'value(name.basename())'; }
 INGEST_VERSION=\$(newest_secret)
 [ "\$INGEST_VERSION" ] || {
     python3 -c 'import secrets; print(secrets.token_urlsafe(32), end="")' |
@@ -140,7 +160,7 @@ PLAN
 image() {
     cat <<PLAN
 
-# The image: as configured, as it runs, as it was built last, or built now
+# The image: as configured, as the service has it (whether it starts or not), as it was built last, or built now
 there gcloud artifacts repositories describe replicator --location $REGION ||
     gcloud artifacts repositories create replicator --location $REGION --repository-format docker
 there gcloud storage buckets describe $(build_bucket) ||
@@ -156,10 +176,13 @@ IMAGE=$IMAGE
 [ "\$IMAGE" ] || IMAGE=\$(gcloud run services describe replicator --region $REGION \\
     --format 'value(spec.template.spec.containers[0].image)' 2>/dev/null) || true
 newest_image() { gcloud artifacts docker images describe $REPOSITORY/replicator:latest --format 'value(image_summary.digest)'; }
-[ "\$IMAGE" ] || IMAGE=$REPOSITORY/replicator@\$(newest_image 2>/dev/null) || {
+build() {
     gcloud builds submit . --config cloudbuild.yaml --substitutions _REGION=$REGION,_REPOSITORY=replicator,_SERVICES= \\
         --service-account projects/$PROJECT/serviceAccounts/$(account replicator-build) \\
         --gcs-source-staging-dir $(build_bucket)/source
+}
+[ "\$IMAGE" ] || IMAGE=$REPOSITORY/replicator@\$(newest_image 2>/dev/null) || {
+    build || { sleep 60 && build; }  # its account's roles may be too new
     IMAGE=$REPOSITORY/replicator@\$(newest_image)
 }
 PLAN
@@ -168,9 +191,10 @@ PLAN
 services() {
     local name definition
     echo && echo "# The two services; who may call them; who may deploy new images to them"
+    echo "replace() { gcloud run services replace --region $REGION - <<<\"\$1\"; }"
     for name in replicator replicator-ingest; do
         definition=$(filled_in "$name.service.yaml")
-        echo "gcloud run services replace --region $REGION - <<<$definition"
+        echo "patiently replace $definition"
         grant "run services" "$name" "serviceAccount:$(account replicator-build)" roles/run.developer "--region $REGION"
         grant "iam service-accounts" "$(account "$name")" "serviceAccount:$(account replicator-build)" \
             roles/iam.serviceAccountUser "--condition None"
@@ -224,7 +248,7 @@ if [ "\$NAME" ]; then
 else
     set -- create --notification-channels "$NOTIFICATION_CHANNELS"
 fi
-patiently gcloud alpha monitoring policies "\$@" --format none --policy $content
+once_known gcloud alpha monitoring policies "\$@" --format none --policy $content
 PLAN
     done
 }
@@ -239,6 +263,12 @@ echo "account: \$(gcloud iam service-accounts describe $(account replicator) --f
 PLAN
 }
 
+# What is as configured, and easily forgotten.
+reminders() {
+    [[ -z $IMAGE ]] || echo "echo 'IMAGE is pinned to $IMAGE by the configuration: no newer one is deployed.'"
+    [[ $NOTIFICATION_CHANNELS ]] || echo "echo 'Nobody is told of an alert: NOTIFICATION_CHANNELS is empty.'"
+}
+
 # All of it is there before any of it is run.
 PLAN=$(
     set -e
@@ -250,7 +280,8 @@ PLAN=$(
     image
     services
     delivery
-    watching
     addresses
+    watching
+    reminders
 )
 $CARRY_OUT "$PLAN"

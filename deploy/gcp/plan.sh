@@ -35,10 +35,15 @@ read_config() {
     for name in $IN_COMMANDS; do
         [[ ${!name} =~ $PLAIN ]] || complain "$name: has characters that no such name has"
     done
+    [[ $PROJECT =~ ^[a-z][a-z0-9-]{4,28}[a-z0-9]$ ]] ||
+        complain "PROJECT: is no project's id (and those with a domain, example.com:name, are not supported)"
     for name in $NUMBERS; do
         [[ ${!name} =~ ^[0-9]+$ ]] || complain "$name: is not a number"
     done
     [[ $BEARABLE_ERROR_RATIO =~ ^(0|1)(\.[0-9]+)?$ ]] || complain "BEARABLE_ERROR_RATIO: is not a share, such as 0.05"
+    [[ $INGRESS =~ ^(all|internal)$ ]] || complain "INGRESS: is neither all nor internal"
+    [[ $CPU =~ ^(1|2|4|6|8)$ ]] || complain "CPU: is none of 1, 2, 4, 6, 8"
+    [[ $MEMORY =~ ^[1-9][0-9]*(Mi|Gi)$ ]] || complain "MEMORY: is not a size, such as 512Mi or 2Gi"
     [[ $METRICS =~ ^(none|cloud_monitoring)$ ]] || complain "METRICS: is neither none nor cloud_monitoring"
     [[ $TIMEOUT_SECONDS -le 600 ]] || complain "TIMEOUT_SECONDS: Pub/Sub waits 600 s at most"
     [[ $((DEADLINE_SECONDS + 120)) -le $TIMEOUT_SECONDS ]] ||

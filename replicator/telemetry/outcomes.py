@@ -89,8 +89,10 @@ CALLERS_OWN = frozenset(
         Reason.DESTINATION_MOVED,
     }
 )
-"""What a caller is told, and nobody else has to mend. Anybody may call `ingest`; an alarm on the AWS side tells of a wrong
-secret that EventBridge sends."""
+"""What a caller is told, and nobody else has to mend.
+
+Anybody may call `ingest`; of a wrong secret that EventBridge sends, an alarm on the AWS side tells.
+"""
 
 
 def _say_failed(error: ReplicationError, about: Mapping[str, Any]) -> None:

@@ -17,6 +17,8 @@ Call = tuple[list[str], str]
 STUB = """#!{python} -IS
 import json, os, sys
 answers = {{"value(projectNumber)": "123", "value(status.url)": "https://s.run.app", "json": "{{}}"}}
+if topic := os.environ["TOPIC"]:
+    answers["value(topic)"] = topic
 exists = os.environ["EXISTS"] == "yes"
 with open(os.environ["RECORD"], "a+") as record:
     record.seek(0)
@@ -26,13 +28,16 @@ with open(os.environ["RECORD"], "a+") as record:
     if exists or '"versions", "add"' in so_far:
         answers["value(name.basename())"] = "7"
     print(json.dumps([sys.argv[1:], sys.stdin.read() if "-" in sys.argv else ""]), file=record)
+words = json.dumps(sys.argv[1:])
+if any(phrase in words and so_far.count(phrase) < times for phrase, times in json.loads(os.environ["REFUSALS"]).items()):
+    sys.exit(1)
 if asked := [answers[word] for word in sys.argv if word in answers]:
     print(*asked)
 elif "list" in sys.argv and exists:
     print("found\\tetag")
 sys.exit("describe" in sys.argv and not (exists or asked))
 """
-TOOLS = ("bash", "sed", "dirname", "cat", "python3", "env", "awk", "mktemp", "rm", "sleep")
+TOOLS = ("bash", "sed", "dirname", "cat", "python3", "env", "awk", "mktemp", "rm")
 
 
 def without_gcloud(folder: Path) -> dict[str, str]:
@@ -43,22 +48,34 @@ def without_gcloud(folder: Path) -> dict[str, str]:
         found = Path(sys.executable).resolve() if tool == "python3" else shutil.which(tool)
         assert found, tool
         (tools / tool).symlink_to(found)
+    (tools / "sleep").write_text("#!/bin/sh\n")  # nobody waits
+    (tools / "sleep").chmod(0o755)
     return {"PATH": str(tools), "HOME": str(folder)}
 
 
-def recorded(env: Mapping[str, str], command: Sequence[str | Path], exists: str) -> list[Call]:
+def recorded(
+    env: Mapping[str, str], command: Sequence[str | Path], exists: str, refusals: Mapping[str, int] | None = None
+) -> list[Call]:
     """What gcloud is called with while the command runs; `exists`, "yes" or "no", is what it says of each resource.
 
-    `env` is that of `without_gcloud`.
+    `env` is that of `without_gcloud`. `refusals` says how often commands fail at first, by words of theirs as JSON.
     """
+    told, ran = noted(env, command, exists, REFUSALS=json.dumps(dict(refusals or {})))
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    return told
+
+
+def noted(
+    env: Mapping[str, str], command: Sequence[str | Path], exists: str, **more: str
+) -> tuple[list[Call], "subprocess.CompletedProcess[str]"]:
+    """The same, however the command ends, and its end. With `TOPIC`, that is the topic of each subscription."""
     stub, record = Path(env["PATH"]) / "gcloud", Path(env["HOME"]) / "record"
     stub.write_text(STUB.format(python=sys.executable))
     stub.chmod(0o755)
     record.unlink(missing_ok=True)
-    told = {**env, "RECORD": str(record), "EXISTS": exists}
+    told = {**env, "RECORD": str(record), "EXISTS": exists, "REFUSALS": "{}", "TOPIC": "", **more}
     ran = subprocess.run(command, env=told, cwd="/", capture_output=True, text=True, timeout=100, check=False)
-    assert ran.returncode == 0, ran.stderr[-2000:]
-    return [(arguments, text) for arguments, text in map(json.loads, record.read_text().splitlines())]
+    return [(arguments, text) for arguments, text in map(json.loads, record.read_text().splitlines())], ran
 
 
 def flag(arguments: Sequence[str], name: str) -> str:

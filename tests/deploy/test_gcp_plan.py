@@ -13,7 +13,7 @@ import pytest
 
 from replicator.settings import IngestSettings, ReplicateSettings, Settings
 from replicator.web.event import MAX_FAILED_DELIVERIES
-from tests.deploy.gcloud_notes import Call, documents, flag, recorded, without_gcloud
+from tests.deploy.gcloud_notes import Call, documents, flag, noted, recorded, without_gcloud
 from tests.deploy.gcp_deployment import GCP, Ran, configuration, script
 
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
@@ -122,6 +122,10 @@ def test_the_service_s_own_metrics_take_a_role(tmp_path: Path) -> None:
     [
         ({"PROJECT": ""}, "PROJECT"),
         ({"PROJECT": "p; rm -r ~"}, "PROJECT"),
+        ({"PROJECT": "example.com:my-project"}, "PROJECT"),
+        ({"INGRESS": "none"}, "INGRESS"),
+        ({"CPU": "0.5"}, "CPU"),
+        ({"MEMORY": "1GB"}, "MEMORY"),
         ({"REGION": "$(id)"}, "REGION"),
         ({"DESTINATION_BUCKETS": "a\nb"}, "DESTINATION_BUCKETS"),
         ({"CONCURRENCY": "many"}, "CONCURRENCY"),
@@ -139,6 +143,65 @@ def test_what_cannot_be_right_is_refused_before_anything_is_done(
     refused = dry_run(tmp_path, **values)
     assert (refused.status, refused.output) == (2, "")
     assert refused.errors.startswith(complaint)
+
+
+@pytest.mark.parametrize(
+    ("words", "times"),
+    [
+        ('"secrets", "update"', 2),  # the topic's grant may be too new
+        ('"run", "services", "replace"', 2),  # the accounts and their grants
+        ('"builds", "submit"', 1),
+        ('"policies", "create"', 24),  # the metrics
+    ],
+)
+def test_what_is_refused_because_something_is_too_new_is_tried_again(tmp_path: Path, words: str, times: int) -> None:
+    env, way = without_gcloud(tmp_path), [GCP / "deploy.sh", configuration(tmp_path)]
+    calls = recorded(env, way, "no", refusals={words: times})
+    tried = [call for call in calls if words in json.dumps(call[0])]
+    assert len(tried) > times
+    assert all(call == tried[0] for call in tried[: times + 1])
+
+
+def test_an_alert_that_is_refused_for_longer_ends_the_run_after_the_addresses(tmp_path: Path) -> None:
+    env, way = without_gcloud(tmp_path), [GCP / "deploy.sh", configuration(tmp_path)]
+    _, ran = noted(env, way, "no", REFUSALS=json.dumps({'"policies", "create"': 25}))
+    assert ran.returncode != 0
+    assert "https://s.run.app/v1/events" in ran.stdout
+
+
+def test_a_gcloud_without_its_components_is_told_before_anything_is_done(tmp_path: Path) -> None:
+    env, way = without_gcloud(tmp_path), [GCP / "deploy.sh", configuration(tmp_path)]
+    calls, ran = noted(env, way, "no", REFUSALS=json.dumps({'["alpha"': 1}))
+    assert ran.returncode == 1
+    assert "components install alpha beta" in ran.stderr
+    assert all(arguments[-1] == "--help" for arguments, _ in calls)
+
+
+def test_a_subscription_that_lost_its_topic_is_told_and_left_alone(tmp_path: Path) -> None:
+    env, way = without_gcloud(tmp_path), [GCP / "deploy.sh", configuration(tmp_path)]
+    calls, ran = noted(env, way, "yes", TOPIC="_deleted-topic_")
+    assert ran.returncode == 1
+    assert "gcloud pubsub subscriptions delete s3-events-dead" in ran.stderr
+    assert not any(arguments[1:3] == ["subscriptions", "update"] for arguments, _ in calls)
+
+
+def test_what_is_easily_forgotten_is_said_at_the_end(tmp_path: Path) -> None:
+    def said(folder: str, **values: object) -> str:
+        config = configuration(_folder(tmp_path, folder), **values)
+        _, ran = noted(without_gcloud(config.parent), [GCP / "deploy.sh", config], "yes")
+        return ran.stdout.partition("account: ")[2]
+
+    plain = said("plain")
+    assert "Nobody is told of an alert" in plain
+    assert "IMAGE is pinned" not in plain
+    told = said("told", IMAGE="r/i@sha256:1", NOTIFICATION_CHANNELS="projects/p/notificationChannels/1")
+    assert "IMAGE is pinned to r/i@sha256:1" in told
+    assert "Nobody" not in told
+
+
+def test_the_ingest_secret_that_is_deployed_is_the_newest_that_is_enabled(runs: dict[str, list[list[Call]]]) -> None:
+    asked = [arguments for arguments, _ in runs["yes"][0] if arguments[:3] == ["secrets", "versions", "list"]]
+    assert [flag(arguments, "--filter") for arguments in asked] == ["state=ENABLED"]
 
 
 def test_a_plan_that_cannot_be_made_whole_is_not_made_at_all(tmp_path: Path) -> None:
