@@ -20,6 +20,7 @@ SOURCE, SECRET = "my-source-bucket", "old-ingest-secret-0123456789"
 URL = "https://{}-123456789012.europe-west1.run.app"
 SERVICE_ACCOUNT = "100000000000000000001"
 IMAGES = "europe-west1-docker.pkg.dev/my-project/replicator/replicator@sha256:"
+CHANNEL = "projects/my-project/notificationChannels/1"
 
 GCLOUD = f"""#!/bin/sh
 echo "$*" >> "$LOGS/gcloud"
@@ -36,6 +37,7 @@ case "$*" in
     *"objects list"*) echo '[{{"name": "gone"}}, {{"name": ".replicator/part"}}]' ;;
     *"buckets describe"*"json") echo '{{}}' ;;
     *"print-"*"-token"*) echo a-token ;;
+    *"channels create"*) echo {CHANNEL} ;;
 esac
 """
 """Answers what is read, and keeps what is written."""
@@ -52,7 +54,14 @@ aws() { # For SQS the AWS CLI's first version heeds only the option.
 }
 git() { echo "# a new version" >> deploy/aws/replicator.yaml; } # moto takes no change that changes nothing
 python3() { [ "$2" = venv ] || command python3 "$@"; }
-curl() { printf '%s\\n' "$*" >> "$LOGS/curl"; cat >> "$LOGS/curl"; }
+curl() { # S3 begins after the second look.
+    printf '%s\\n' "$*" >> "$LOGS/curl"
+    case "$*" in
+        *:publish) cat >> "$LOGS/curl" ;;
+        *) [ "$(grep -c /v1/object/ "$LOGS/curl")" -lt 3 ] || echo '{"in_sync": true}' ;;
+    esac
+}
+sleep() { :; }
 """
 
 

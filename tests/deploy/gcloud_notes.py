@@ -29,7 +29,8 @@ with open(os.environ["RECORD"], "a+") as record:
         answers["value(name.basename())"] = "7"
     print(json.dumps([sys.argv[1:], sys.stdin.read() if "-" in sys.argv else ""]), file=record)
 words = json.dumps(sys.argv[1:])
-if any(phrase in words and so_far.count(phrase) < times for phrase, times in json.loads(os.environ["REFUSALS"]).items()):
+refusals = json.loads(os.environ["REFUSALS"]).items()
+if any(phrase in words and so_far.count(phrase) < times for phrase, times in refusals):
     sys.exit(1)
 if asked := [answers[word] for word in sys.argv if word in answers]:
     print(*asked)
