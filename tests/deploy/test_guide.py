@@ -167,7 +167,7 @@ def test_the_commands_work_as_they_stand(guided: Shell):
 def test_many_keys_are_announced_500_at_a_time_with_one_token(guided: Shell):
     (announce,) = (block for block in blocks(section("6. What was there before")))
     definition = announce.partition("aws s3api")[0]
-    guided.run(f"{BLOCKS[0]}\n{definition}\njq -n '[range(1001) | tostring]' | announce")
+    guided.run(f"PROJECT=my-project BUCKET={SOURCE}\n{definition}\njq -n '[range(1001) | tostring]' | announce")
     assert guided.told("curl").count(":publish") == 3
     assert guided.told().count("print-access-token") == 1
 
@@ -176,5 +176,5 @@ def test_without_an_image_to_go_back_to_nothing_is_pinned(guided: Shell):
     (back,) = blocks(section("Roll back"))
     config = guided.folder / "deploy" / "gcp" / "config.env"
     with pytest.raises(AssertionError, match="no other image has run"):
-        guided.run(f"{BLOCKS[0]}\nsed() {{ :; }}\n{back}")
+        guided.run(f"PROJECT=my-project REGION=europe-west1\nsed() {{ :; }}\n{back}")
     assert not config.exists()
