@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from replicator.cli.documents import Document
     from replicator.dead_letters import Hold, Inspection
     from replicator.engine import Engine
+    from replicator.model import DeadLetter
 
 AT_ONCE = 100
 """Messages that are asked for together; so many bodies are in memory."""
@@ -174,7 +175,7 @@ def replay(engines: EngineFactory, output: Output, wanted: Wanted, dry_run: bool
         for found in search:
             if publisher:
                 facts = {"next_message_id": publisher.publish(found.letter.data, renewed_attributes(found.letter))}
-                search.hold.acknowledge([found.letter.handle])
+                search.hold.acknowledge([found.letter])
             document = partial(_document, found, search.now, result="replayed", **facts)
             output.answer(document, message_lines(found, search.now, word))
 
@@ -201,7 +202,7 @@ def discard(
     """
     from replicator.cli.dead_letter_text import message_lines  # noqa: PLC0415
 
-    handles: list[str] = []
+    shown: list[DeadLetter] = []
     with searching(engines, output, wanted, "discarded (dry run)" if dry_run else "discarded") as search:
         for found in search:
             output.answer(partial(_document, found, search.now), message_lines(found, search.now))
@@ -209,12 +210,12 @@ def discard(
                 from replicator.cli.documents import encoded  # noqa: PLC0415
 
                 click.echo(encoded(_document(found, search.now)), file)
-            handles.append(found.letter.handle)
-        if handles and not dry_run:
-            if not yes and not click.confirm(f"Discard {_count(len(handles))} for good?", err=True):
+            shown.append(found.letter)
+        if shown and not dry_run:
+            if not yes and not click.confirm(f"Discard {_count(len(shown))} for good?", err=True):
                 output.note("Nothing was discarded.")
                 finish(ExitCode.REFUSED)
-            search.hold.acknowledge(handles)
+            search.hold.acknowledge(shown)
 
 
 def _document(found: "Inspection", now: datetime, **done: object) -> "Document":

@@ -6,9 +6,12 @@ from threading import Event, Lock, Thread
 from types import TracebackType
 from typing import Self
 
-from replicator.errors import ReplicationError
+from replicator.errors import ReplicationError, unexpected
 from replicator.model import DeadLetter
 from replicator.ports import LEASE, DeadLetters
+
+PULLS = 20
+"""Pulls in a row that may bring only messages that are known already, before there is taken to be nothing new."""
 
 
 class Hold:
@@ -16,33 +19,45 @@ class Hold:
     back at the end, however that comes.
 
     Pub/Sub has no other way to look through a subscription. Leases are extended every `interval` seconds, in a thread
-    of their own: a person may be thinking. Only the handles are kept.
+    of their own: a person may be thinking. Of each message only the newest handle is kept: that one counts.
     """
 
     def __init__(self, queue: DeadLetters, interval: float = LEASE / 3) -> None:
         self._queue, self._interval = queue, interval
         self._lock = Lock()
-        self._held: dict[str, None] = {}
+        self._held: dict[str, str] = {}
+        self._failure: ReplicationError | None = None
         self._seen: set[str] = set()
         self._ended = Event()
         self._extending = Thread(target=self._extend, name="lease", daemon=True)
 
     def pull(self, most: int) -> Sequence[DeadLetter]:
-        """Messages that were not pulled before, `most` of them at most; none when there is nothing new to be had."""
-        letters = self._queue.pull(most)
-        with self._lock:
-            self._held |= dict.fromkeys(letter.handle for letter in letters)
-        self._queue.extend([letter.handle for letter in letters])  # a subscription's own deadline may be shorter
-        new = {letter.message_id: letter for letter in letters if letter.message_id not in self._seen}
-        self._seen |= new.keys()
-        return tuple(new.values())
+        """Messages that were not pulled before, `most` of them at most; none when there is nothing new to be had.
 
-    def acknowledge(self, handles: Sequence[str]) -> None:
-        """Removes the messages for good."""
+        Raises what has ended the extending of leases.
+        """
+        for _ in range(PULLS):
+            self._require_leases()
+            letters = self._queue.pull(most)
+            with self._lock:
+                self._held |= {letter.message_id: letter.handle for letter in letters}
+            self._queue.extend([letter.handle for letter in letters])  # a subscription's own deadline may be shorter
+            new = {letter.message_id: letter for letter in letters if letter.message_id not in self._seen}
+            self._seen |= new.keys()
+            if new or not letters:
+                return tuple(new.values())
+        return ()
+
+    def acknowledge(self, letters: Sequence[DeadLetter]) -> None:
+        """Removes the messages for good. Raises as `pull`."""
+        self._require_leases()
+        ids = [letter.message_id for letter in letters]
+        with self._lock:
+            handles = [self._held[message_id] for message_id in ids]
         self._queue.acknowledge(handles)
         with self._lock:
-            for handle in handles:
-                self._held.pop(handle, None)
+            for message_id in ids:
+                self._held.pop(message_id, None)
 
     def __enter__(self) -> Self:
         self._extending.start()
@@ -54,11 +69,19 @@ class Hold:
         self._ended.set()
         self._extending.join()
         with suppress(ReplicationError):  # then they come back by themselves, when their leases run out
-            self._queue.release(list(self._held))
+            self._queue.release(list(self._held.values()))
+
+    def _require_leases(self) -> None:
+        if self._failure:
+            raise self._failure
 
     def _extend(self) -> None:
         while not self._ended.wait(self._interval):
             with self._lock:
-                handles = list(self._held)
-            with suppress(ReplicationError):  # the next time, perhaps; meanwhile it may be shown twice
-                self._queue.extend(handles)
+                handles = list(self._held.values())
+            try:
+                with suppress(ReplicationError):  # the next time, perhaps; meanwhile it may be shown twice
+                    self._queue.extend(handles)
+            except Exception as error:  # nobody sees what becomes of this thread
+                self._failure = unexpected(error)
+                return

@@ -5,7 +5,8 @@ import threading
 import pytest
 
 from replicator.dead_letters import Hold
-from replicator.errors import Transient
+from replicator.dead_letters.hold import PULLS
+from replicator.errors import ReplicationError, Transient
 from replicator.ports import LEASE
 from replicator.reasons import Reason
 from tests.fakes import Clock, InMemoryDeadLetters
@@ -38,7 +39,7 @@ def test_nothing_is_pulled_twice_and_all_is_given_back(queue):
 def test_what_is_acknowledged_is_gone_and_the_rest_is_given_back(queue):
     with Hold(queue, NEVER) as hold:
         letters = hold.pull(3)
-        hold.acknowledge([letters[1].handle])
+        hold.acknowledge([letters[1]])
     assert list(queue.letters) == ["m1", "m3"]
     assert queue.held == []
 
@@ -66,9 +67,8 @@ def test_all_is_given_back_when_pubsub_fails(queue, call):
 
     def work() -> None:
         with Hold(queue, NEVER) as hold:
-            for _ in range(3):
-                hold.pull(1)
-            hold.acknowledge(["h4"])
+            pulled = [letter for _ in range(3) for letter in hold.pull(1)]
+            hold.acknowledge(pulled[:1])
 
     queue.on_call = fail_the_second_time
     with pytest.raises(Transient):
@@ -96,6 +96,55 @@ def test_a_message_that_comes_again_while_it_is_held_is_not_shown_again_and_is_g
         assert hold.pull(3) == ()
         assert len(queue.held) == 3
     assert queue.held == []
+
+
+def test_known_messages_that_come_again_do_not_end_the_look(queue):
+    with Hold(queue, NEVER) as hold:
+        assert ids(hold.pull(2)) == ["m1", "m2"]
+        queue.clock.advance(LEASE)  # nobody extended: the next pull brings them again
+        assert ids(hold.pull(2)) == ["m3"]
+
+
+def test_a_queue_that_gives_nothing_but_known_messages_is_not_pulled_for_ever(queue):
+    pulls: list[str] = []
+    with Hold(queue, NEVER) as hold:
+        hold.pull(3)
+        queue.on_call = lambda name: (pulls.append(name), queue.clock.advance(LEASE)) if name == "pull" else None
+        assert hold.pull(3) == ()
+    assert len(pulls) == PULLS
+
+
+def test_of_a_message_that_came_again_the_newest_handle_is_acknowledged(queue):
+    handles: list[str] = []
+    acknowledge = queue.acknowledge
+    queue.acknowledge = lambda given: (handles.extend(given), acknowledge(given))
+    with Hold(queue, NEVER) as hold:
+        letters = hold.pull(1)
+        queue.clock.advance(LEASE)
+        hold.pull(1)
+        hold.acknowledge(letters)
+    assert handles != [letters[0].handle]
+    assert list(queue.letters) == ["m2", "m3"]
+
+
+def test_leases_that_cannot_be_extended_for_a_reason_nobody_foresaw_end_the_look(queue):
+    failed = threading.Event()
+
+    def fail(name: str) -> None:
+        if name == "extend" and threading.current_thread() is not threading.main_thread():
+            failed.set()
+            raise KeyError("a secret")
+
+    with Hold(queue, 0.001) as hold:
+        letters = hold.pull(1)
+        queue.on_call = fail
+        assert failed.wait(60)
+        hold._extending.join(60)
+        for work in (lambda: hold.pull(1), lambda: hold.acknowledge(letters)):
+            with pytest.raises(ReplicationError) as ended:
+                work()
+            assert ended.value.reason is Reason.UNEXPECTED
+    assert (queue.held, len(queue.letters)) == ([], 3)
 
 
 def test_a_subscription_with_a_short_deadline_of_its_own_is_extended_at_once(queue):
@@ -138,7 +187,7 @@ def test_what_was_acknowledged_is_extended_no_more(queue):
     queue.on_call = lambda name: rounds.release() if name == "extend" else None
     with Hold(queue, 0.001) as hold:
         letters = hold.pull(3)
-        hold.acknowledge([letter.handle for letter in letters[:2]])
+        hold.acknowledge(letters[:2])
         already = len(extended)
         while len(extended) < already + 3:
             assert rounds.acquire(timeout=30)
