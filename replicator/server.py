@@ -19,6 +19,7 @@ _settings = ServerSettings.load()
 bind = f"{_settings.host}:{_settings.port}"
 workers = 1  # an instance has one budget and one set of clients; Cloud Run scales by instances
 threads = _settings.concurrency + PLACES_BESIDE + 4  # for a health check in a full house, and to turn others away
+worker_connections = threads + 1000  # gunicorn's own 1000 would hold back a CONCURRENCY near that
 worker_class = Worker
 timeout = 0  # Cloud Run has the request timeout, and we the deadline
 graceful_timeout = 7  # `replicator.ending` takes 5, the last metrics 2; Cloud Run allows 10

@@ -213,8 +213,8 @@ class S3Source:
             return replace(source, not_held=(*source.not_held, NotHeld.TAGS))
         try:
             return replace(source, tags={tag["Key"]: tag["Value"] for tag in answer["TagSet"]})
-        except UNREADABLE:
-            raise not_s3() from None
+        except UNREADABLE as error:
+            raise not_s3() from error
 
     def _call(self, request: Callable[[], T]) -> T:
         """Makes the request, and once more with renewed keys where S3 rejects the ones in use."""

@@ -64,8 +64,8 @@ def translated(request: Callable[[], T]) -> T:
         raise Transient(Reason.CREDENTIALS_UNAVAILABLE, "the AWS SDK finds no usable credentials") from error
     except (BotoCoreError, urllib3.exceptions.HTTPError, OSError) as error:
         raise Transient(Reason.SOURCE_UNAVAILABLE, type(error).__name__) from error
-    except (ResponseParserError, RuntimeError, *UNREADABLE):  # the SDK trusts the answer, and any time in it
-        raise not_s3() from None
+    except (ResponseParserError, RuntimeError, *UNREADABLE) as error:  # the SDK trusts the answer, and any time in it
+        raise not_s3() from error
 
 
 def raise_translated(error: ClientError) -> NoReturn:

@@ -50,8 +50,8 @@ class PartsChecksums:
         """
         try:
             return self._checksum(source)
-        except UNREADABLE:
-            raise not_s3() from None
+        except UNREADABLE as error:
+            raise not_s3() from error
 
     def _checksum(self, source: SourceObject) -> Checksum | CompositeChecksum | None:
         known, count = source.parts_checksum, parts_count(source)

@@ -22,7 +22,8 @@ signal.signal(signal.SIGTERM, lambda *given: came.append(given))
 server.post_worker_init(None)
 before = bootstrap.ending.announced
 os.kill(os.getpid(), signal.SIGTERM)
-print(json.dumps([before, bootstrap.ending.announced, len(came), server.threads, server.graceful_timeout]))
+read = server.threads, server.graceful_timeout, server.worker_connections
+print(json.dumps([before, bootstrap.ending.announced, len(came), *read]))
 """
 
 
@@ -31,7 +32,7 @@ def test_sigterm_is_announced_and_gunicorn_stops_as_ever_in_the_time_that_there_
         "K_SERVICE": "replicator",
         "SOURCE_S3_BUCKETS": "source",
         "TARGET_GCS_BUCKET": "replica",
-        "CONCURRENCY": "7",
+        "CONCURRENCY": "1000",
     }
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],
@@ -42,8 +43,8 @@ def test_sigterm_is_announced_and_gunicorn_stops_as_ever_in_the_time_that_there_
         timeout=60,
         check=True,
     )
-    before, after, came, threads, graceful = json.loads(done.stdout)
+    before, after, came, threads, graceful, connections = json.loads(done.stdout)
     assert (before, after, came) == (False, True, 1)
-    assert threads > 7
+    assert 1000 < threads < connections
     assert FINISHING_SECONDS + ANSWERING_SECONDS + METRICS_FLUSH_SECONDS <= graceful < UNTIL_THE_END
     assert graceful < ENDING_SECONDS
