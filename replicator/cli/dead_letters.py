@@ -1,5 +1,6 @@
 """The commands about dead letters: see them, publish them again, throw them away."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -202,6 +203,8 @@ def discard(
     """
     from replicator.cli.dead_letter_text import message_lines  # noqa: PLC0415
 
+    if not (yes or dry_run or sys.stdin.isatty()):
+        raise click.UsageError("there is no terminal to ask on: --yes")
     shown: list[DeadLetter] = []
     with searching(engines, output, wanted, "discarded (dry run)" if dry_run else "discarded") as search:
         for found in search:

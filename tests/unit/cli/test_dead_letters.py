@@ -29,6 +29,13 @@ RULES = (
 COMMANDS = ("list", "replay", "discard")
 
 
+class Keyboard(io.StringIO):
+    """Somebody could type."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 class Desk(Terminal):
     """The commands, with dead letters and a topic."""
 
@@ -313,6 +320,7 @@ def test_a_discard_shows_what_it_is_about_and_asks_first(three, monkeypatch, ans
         return answer
 
     monkeypatch.setattr("click.confirm", confirm)
+    monkeypatch.setattr("sys.stdin", Keyboard())
     found, out, _ = three("discard", "--reason", "event_malformed")
     assert (found, asked, three.left) == (code, ["Discard 1 message for good?"], left)
     assert "body: not json" in out
@@ -320,6 +328,7 @@ def test_a_discard_shows_what_it_is_about_and_asks_first(three, monkeypatch, ans
 
 def test_nobody_is_asked_where_there_is_nothing_or_yes_was_said(three, monkeypatch):
     monkeypatch.setattr("click.confirm", lambda *_, **__: pytest.fail("it asked"))
+    monkeypatch.setattr("sys.stdin", Keyboard())
     assert three("discard", "--key", "no/such/key")[0] == 0
     assert three("discard", "--yes", "--all")[0] == 0
     assert three.left == []
@@ -327,7 +336,8 @@ def test_nobody_is_asked_where_there_is_nothing_or_yes_was_said(three, monkeypat
 
 def test_no_answer_is_no_yes(three, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO())
-    assert three("discard", "--all")[0] != 0
+    code, _, err = three("discard", "--all")
+    assert (code, "--yes" in err) == (2, True)
     assert three.left == ["m1", "m2", "m3"]
 
 
