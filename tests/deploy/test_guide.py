@@ -176,5 +176,5 @@ def test_without_an_image_to_go_back_to_nothing_is_pinned(guided: Shell):
     (back,) = blocks(section("Roll back"))
     config = guided.folder / "deploy" / "gcp" / "config.env"
     with pytest.raises(AssertionError, match="no other image has run"):
-        guided.run(f"PROJECT=my-project REGION=europe-west1\nsed() {{ :; }}\n{back}")
+        guided.run(f"PROJECT=my-project REGION=europe-west1\nsed() {{ cat > /dev/null; }}\n{back}")
     assert not config.exists()
