@@ -75,15 +75,14 @@ trap 'rm -r "\$WORK"' EXIT
 patiently() { "\$@" || { sleep 20 && "\$@"; } || { sleep 60 && "\$@"; }; }
 # An alert is refused until its metric is known ("Cannot find metric"): up to ten minutes, so it is tried for twelve.
 once_known() {
-    local tries
-    for tries in {1..24}; do
+    for _ in {1..24}; do
         "\$@" && return
         sleep 30
     done
     "\$@"
 }
 
-there gcloud beta services identity --help && there gcloud alpha monitoring policies --help || {
+{ there gcloud beta services identity --help && there gcloud alpha monitoring policies --help; } || {
     echo "gcloud: wants the components alpha and beta (gcloud components install alpha beta)" >&2
     exit 1
 }
