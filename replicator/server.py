@@ -8,6 +8,7 @@ import signal
 from typing import Any
 
 from replicator.bootstrap import check_configuration, ending
+from replicator.bootstrap.telemetry import closing
 from replicator.settings import ServerSettings
 from replicator.web.gate import PLACES_BESIDE
 from replicator.web.worker import Worker
@@ -28,6 +29,11 @@ keepalive = 620  # longer than the load balancer's 600 s, so that it is never we
 control_socket_disable = True  # nobody manages it from inside the container
 errorlog = "-"
 loglevel = "error"  # its warnings quote malformed headers
+
+
+def worker_exit(_server: Any, _worker: Any) -> None:
+    """Sends the last metrics, whatever a request still hangs on."""
+    closing.close()
 
 
 def post_worker_init(_worker: Any) -> None:

@@ -1,6 +1,7 @@
 """The lines and the metrics of a process."""
 
 import atexit
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from replicator.bootstrap.configuration import google_identity
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
 
 METRICS_FLUSH_SECONDS = 2
 """How long the end of a process waits for its last metrics: Cloud Run kills it 10 s after SIGTERM."""
+
+closing = ExitStack()
+"""What ends with this process. The interpreter waits for each thread before it does so: one that hangs would leave no
+time for the last metrics."""
 
 MONITORING_WRITE = "https://www.googleapis.com/auth/monitoring.write"
 
@@ -27,7 +32,8 @@ def start_telemetry(settings: ServerSettings) -> "Meters | None":
         log_unexpected(error)
         return None
     record_with(meters.record)
-    atexit.register(meters.close, METRICS_FLUSH_SECONDS)
+    closing.callback(meters.close, METRICS_FLUSH_SECONDS)
+    atexit.register(closing.close)  # for servers that do not say when they end
     return meters
 
 

@@ -2,14 +2,16 @@
 
 import os
 import socket
+import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from urllib.parse import parse_qs
 
 import pytest
 
-from replicator.dev.cloud_storage import Answer, Fault, Reset
+from replicator.dev.cloud_storage import Answer, Fault, Reset, Stall
 from tests.servers import AWS, cloud_storage, s3_client
 from tests.service.canned_s3 import canned_s3
 from tests.service.envelopes import eventbridge, push
@@ -102,6 +104,17 @@ def test_the_last_metrics_are_sent_when_the_service_ends(tmp_path, s3_url):
         with replicating(tmp_path, s3_url, **otlp(collector.url, interval=3600)) as (service, _):
             assert service.call("POST", "/", json=push(eventbridge("k"))).status_code == 204
             assert not collector.asked.is_set()
+        collector.wait_for(lambda points: collector.value("replicator.lag")[0] == 1)
+
+
+def test_the_last_metrics_are_sent_though_a_request_still_hangs(tmp_path, s3_url):
+    reached = threading.Event()
+    with receiver() as collector, ThreadPoolExecutor(1) as callers:
+        with replicating(tmp_path, s3_url, **otlp(collector.url, interval=3600)) as (service, storage):
+            assert service.call("POST", "/", json=push(eventbridge("k"))).status_code == 204
+            storage.faults.add(Fault(Stall(seconds=15, reached=reached), path="/upload/", times=None))
+            callers.submit(service.replicate, "large")
+            assert reached.wait(30)
         collector.wait_for(lambda points: collector.value("replicator.lag")[0] == 1)
 
 
