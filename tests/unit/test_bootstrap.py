@@ -212,8 +212,8 @@ def test_rules_in_a_secret_are_read_as_whom_the_doctor_is_lent(monkeypatch, secr
         secrets, "connect_before_fork", lambda credentials: asking.append(credentials) or secret_manager
     )
     monkeypatch.setattr("google.auth.default", lambda scopes: (AnonymousCredentials(), None))
-    environment(monkeypatch, {"K_SERVICE": "replicator", "STORAGE_EMULATOR_HOST": "http://127.0.0.1:1", "AWS_REGION": "eu-west-1"})
-    monkeypatch.setenv("REPLICATION_RULES", SECRET)
+    environment(monkeypatch, {"K_SERVICE": "replicator", "REPLICATION_RULES": SECRET, "AWS_REGION": "eu-west-1"})
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:1")
     configuration.load_rules(ReplicateSettings.load(), "replicator@p.iam.gserviceaccount.com")
     assert [one.service_account_email for one in asking] == ["replicator@p.iam.gserviceaccount.com"]
 
