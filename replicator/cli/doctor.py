@@ -66,7 +66,7 @@ def doctor(output: Output, strict: bool, **told: Any) -> None:
     if output.json:
         output.answer(lambda: document(findings), ())
     else:
-        show([finding for finding in findings if not output.quiet or finding.status is not Status.OK])
+        show(findings, quiet=output.quiet)
     finish(exit_code(status, strict=strict))
 
 
@@ -92,10 +92,11 @@ def document(findings: Sequence[Finding]) -> "Document":
     }
 
 
-def show(findings: Sequence[Finding]) -> None:
-    """By area, in colour on a terminal; the mending commands as they are to be typed."""
+def show(findings: Sequence[Finding], *, quiet: bool) -> None:
+    """By area, in colour on a terminal; the mending commands as they are to be typed. `quiet` leaves out what is ok."""
     areas = list(Area)
-    by_area = sorted(findings, key=lambda finding: areas.index(finding.check.area))
+    shown = [finding for finding in findings if not quiet or finding.status is not Status.OK]
+    by_area = sorted(shown, key=lambda finding: areas.index(finding.check.area))
     for area, found in groupby(by_area, key=lambda finding: finding.check.area):
         click.echo(area.capitalize())
         for finding in found:

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from replicator.doctor.deployment import Deployment
 from replicator.doctor.facts import BucketSettings, DestinationFacts, Unread
-from replicator.doctor.finding import WITHOUT_KEYS, Check, Finding, failed, ok, unread, warning
+from replicator.doctor.finding import Check, Finding, failed, ok, unread, warning
 from replicator.doctor.regions import far_apart, is_region
-from replicator.errors import Permanent, ReplicationError
+from replicator.errors import ReplicationError
 from replicator.reasons import Reason
 from replicator.rules import RESERVED_PREFIX, Deletes, Parts, Rule
 
@@ -55,9 +55,7 @@ def _permissions(subject: str, facts: DestinationFacts, deployment: Deployment) 
             create = f"gcloud storage buckets create {subject} {deployment.in_project}"
             where = f" --location {deployment.region}" if deployment.region else ""
             return failed(check, subject, said, f"{create}{where} --uniform-bucket-level-access")
-        if isinstance(missing, Permanent) or missing.reason in WITHOUT_KEYS:
-            return failed(check, subject, said)
-        return warning(check, subject, f"This could not be tried: {said}")
+        return failed(check, subject, said)  # also where it does not answer: then nothing is replicated
     if missing:
         return failed(check, subject, f"{', '.join(sorted(missing))} missing.", grant)
     return ok(check, subject, "Objects may be read, listed, created, updated and deleted.")

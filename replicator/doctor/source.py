@@ -91,8 +91,8 @@ def switch_events_on(bucket: str) -> str:
 def _listable(subject: str, facts: SourceFacts, grant: str | None) -> Finding:
     if facts.listed is None:
         return ok(Check.SOURCE_LISTABLE, subject, "It can be listed, so an absent object is told from a forbidden one.")
-    if facts.listed.reason is not Reason.SOURCE_ACCESS_DENIED:
-        return _unclear(Check.SOURCE_LISTABLE, subject, facts.listed)
+    if facts.listed.reason is not Reason.SOURCE_ACCESS_DENIED:  # nothing is replicated from what does not answer
+        return failed(Check.SOURCE_LISTABLE, subject, _sentence(facts.listed))
     said = "s3:ListBucket is missing: S3 answers 403 for an object that is gone, so no deletion is ever seen."
     return failed(Check.SOURCE_LISTABLE, subject, said, grant)
 

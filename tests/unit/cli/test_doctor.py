@@ -65,7 +65,9 @@ def test_findings_are_shown_by_area_with_what_mends_them(run):
 
 
 def test_quiet_leaves_out_what_is_ok(run):
-    assert "Clock" not in run("--quiet", findings=[OK, FAILED])[1]
+    out = run("--quiet", findings=[OK, FAILED])[1]
+    assert "Clock" not in out
+    assert out.splitlines()[-1] == "1 ok, 0 warning, 1 failed"
 
 
 def test_a_terminal_has_colours_and_nothing_else_has(monkeypatch, run):

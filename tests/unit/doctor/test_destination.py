@@ -98,7 +98,7 @@ ABSENT = Permanent(Reason.DESTINATION_BUCKET_NOT_FOUND)
         (ABSENT, "failed", "gcloud storage buckets create gs://replica"),
         (Permanent(Reason.DESTINATION_REFUSED, "status 400"), "failed", None),
         (Transient(Reason.CREDENTIALS_UNAVAILABLE), "failed", None),
-        (Transient(Reason.DESTINATION_UNAVAILABLE), "warning", None),
+        (Transient(Reason.DESTINATION_UNAVAILABLE), "failed", None),
     ],
 )
 def test_permissions_that_are_missing_are_failures(missing, status, mended):

@@ -49,7 +49,7 @@ def test_all_is_well_with_a_sound_bucket():
     ("check", "facts", "reader", "status", "mended"),
     [
         (Check.SOURCE_LISTABLE, replace(SOUND, listed=DENIED), READER, "failed", "put-user-policy"),
-        (Check.SOURCE_LISTABLE, replace(SOUND, listed=UNAVAILABLE), READER, "warning", None),
+        (Check.SOURCE_LISTABLE, replace(SOUND, listed=UNAVAILABLE), READER, "failed", None),
         (Check.SOURCE_READABLE, replace(SOUND, tried=None), READER, "warning", None),
         (Check.SOURCE_READABLE, tried(read=DENIED), READER, "failed", "s3:GetObject"),
         (Check.SOURCE_READABLE, tried(read=ARCHIVED), READER, "warning", None),
