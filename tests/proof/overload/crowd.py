@@ -83,16 +83,18 @@ def crowd(url: str, keys: Sequence[str], callers: int) -> list[Answer]:
         return [answer for future in working for answer in future.result()]
 
 
-def rate(url: str, keys: Sequence[str], callers: int) -> float:
-    """Events a second that are settled, when there are no more callers than places: in the best of a few rounds, since
-    the machine has other things to do."""
-    seconds = []
+def rates(urls: Sequence[str], keys: Sequence[str], callers: int) -> list[float]:
+    """Events a second that each service settles, when there are no more callers than places: in the best of a few
+    rounds, in which they take turns, since the machine has other things to do."""
+    seconds: list[list[float]] = [[] for _ in urls]
     for _ in range(ROUNDS):
-        began = time.monotonic()
-        answers = crowd(url, keys, callers)
-        seconds.append(time.monotonic() - began)
-        assert all(answer.settled for answer in answers), Counter((answer.status, answer.reason) for answer in answers)
-    return len(keys) / min(seconds)
+        for url, taken in zip(urls, seconds, strict=True):
+            began = time.monotonic()
+            answers = crowd(url, keys, callers)
+            taken.append(time.monotonic() - began)
+            told = Counter((answer.status, answer.reason) for answer in answers)
+            assert all(answer.settled for answer in answers), told
+    return [len(keys) / min(taken) for taken in seconds]
 
 
 AS_DEPLOYED = Backoff(0.1, 6), 20
