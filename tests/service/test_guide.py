@@ -49,7 +49,7 @@ def test_the_first_object_is_answered_as_the_guide_shows(service: Service):
     service.put("replicator-hello.txt", b"hello\n")
     service.replicate("replicator-hello.txt")
     stand_ins = 'gcloud() { if [ "$1" = run ]; then echo "$SERVICE"; else echo a-token; fi; }; aws() { exit 1; }\n'
-    answered = json.loads(bash(stand_ins + FIRST, SERVICE=service.url))
+    answered = json.loads(bash(stand_ins + FIRST, SERVICE=service.url, REGION="europe-west1"))
     shown = re.search(r"```json\n(.*)\n```", section("5. The first object"))[1]
     expected = json.loads(shown.replace("my-source-bucket", SOURCE).replace("my-replica-bucket", REPLICA))
     assert comparable(answered) == comparable(expected)
