@@ -37,8 +37,8 @@ subscribe() { # NAME TOPIC FLAGS
     cat <<PLAN
 if FROM=\$(gcloud pubsub subscriptions describe $1 --format 'value(topic)' 2>/dev/null); then
     [ "\$FROM" != _deleted-topic_ ] || {
-        echo "$1: its topic was deleted, so nothing new reaches it. With what waits in it, delete it" \
-            "(gcloud pubsub subscriptions delete $1 --project $PROJECT), and run this again." >&2
+        echo "$1: its topic was deleted, so nothing new reaches it. Delete it with what waits in it, and run this again:" >&2
+        echo "gcloud pubsub subscriptions delete $1 --project $PROJECT" >&2
         exit 1
     }
     set -- update $1
