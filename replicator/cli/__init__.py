@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None, engine: EngineFactory = configu
             obj=engine,
         )
     except click.Abort as abort:
-        click.echo("Interrupted; no half-written object is visible.", err=True)
+        click.echo("Interrupted; nothing is half written.", err=True)
         if isinstance(abort.__cause__, StillRunning):
             end_at_once()
         code = ExitCode.INTERRUPTED

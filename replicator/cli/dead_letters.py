@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from replicator.cli.documents import Document
     from replicator.dead_letters import Hold, Inspection
     from replicator.engine import Engine
-    from replicator.model import DeadLetter
 
 AT_ONCE = 100
 """Messages that are asked for together; so many bodies are in memory."""
@@ -176,7 +175,7 @@ def replay(engines: EngineFactory, output: Output, wanted: Wanted, dry_run: bool
         for found in search:
             if publisher:
                 facts = {"next_message_id": publisher.publish(found.letter.data, renewed_attributes(found.letter))}
-                search.hold.acknowledge([found.letter])
+                search.hold.acknowledge([found.letter.message_id])
             document = partial(_document, found, search.now, result="replayed", **facts)
             output.answer(document, message_lines(found, search.now, word))
 
@@ -205,7 +204,7 @@ def discard(
 
     if not (yes or dry_run or sys.stdin.isatty()):
         raise click.UsageError("there is no terminal to ask on: --yes")
-    shown: list[DeadLetter] = []
+    shown: list[str] = []
     with searching(engines, output, wanted, "discarded (dry run)" if dry_run else "discarded") as search:
         for found in search:
             output.answer(partial(_document, found, search.now), message_lines(found, search.now))
@@ -213,7 +212,7 @@ def discard(
                 from replicator.cli.documents import encoded  # noqa: PLC0415
 
                 click.echo(encoded(_document(found, search.now)), file)
-            shown.append(found.letter)
+            shown.append(found.letter.message_id)
         if shown and not dry_run:
             if not yes and not click.confirm(f"Discard {_count(len(shown))} for good?", err=True):
                 output.note("Nothing was discarded.")

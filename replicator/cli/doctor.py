@@ -1,5 +1,6 @@
 """`doctor`: what it is told, what it prints, and how it ends."""
 
+import re
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -7,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from replicator.cli.exit_codes import ExitCode
+from replicator.cli.interruption import other_signals_as_ctrl_c
 from replicator.cli.misconfigured import Misconfigured
 from replicator.cli.output import Output, finish, with_output
 from replicator.cli.text import printable
 from replicator.doctor import Area, Finding, Status, worst
+from replicator.doctor.regions import is_region
 
 if TYPE_CHECKING:
     from replicator.bootstrap.doctor import Visit
@@ -32,6 +35,18 @@ def configured_doctor(visit: "Visit") -> Sequence[Finding]:
         raise Misconfigured(str(error)) from None
 
 
+def a_region(_ctx: click.Context, _option: click.Parameter, given: str | None) -> str | None:
+    if given is not None and not is_region(given):
+        raise click.BadParameter("expected a region of Google's, such as europe-west1")
+    return given
+
+
+def an_origin(_ctx: click.Context, _option: click.Parameter, given: str | None) -> str | None:
+    if given is not None and not re.fullmatch(r"https?://[^/?#\s]+/?", given):
+        raise click.BadParameter("expected a URL without a path, such as https://replicator-abc.run.app")
+    return given
+
+
 @click.command(
     short_help="Check the deployment from end to end, and say what mends it.",
     epilog="""\b
@@ -41,8 +56,12 @@ Examples:
   python -m replicator doctor --json --strict > findings.json""",
 )
 @click.option("--impersonate", metavar="ACCOUNT", help="Be this service account towards Google: the service's own.")
-@click.option("--region", metavar="REGION", help="Where the service runs, to see how far away the buckets are.")
-@click.option("--service-url", metavar="URL", help="Where the service is, to see whether it is what is pushed to.")
+@click.option(
+    "--region", metavar="REGION", callback=a_region, help="Where the service runs, to see how far away the buckets are."
+)
+@click.option(
+    "--service-url", metavar="URL", callback=an_origin, help="Where the service is, to see whether it is pushed to."
+)
 @click.option("--subscription", metavar="NAME", help="The push subscription; s3-events-push unless given.")
 @click.option("--canary", is_flag=True, help="Send a small object through the whole path, and take it away again.")
 @click.option("--canary-profile", metavar="PROFILE", help="The AWS profile that may write the source buckets.")
@@ -61,7 +80,8 @@ def doctor(output: Output, strict: bool, **told: Any) -> None:
 
     if told["canary_profile"] and not told["canary"]:
         raise click.UsageError("--canary-profile is only for --canary")
-    findings = configured_doctor(Visit(**{name: value for name, value in told.items() if value is not None}))
+    with other_signals_as_ctrl_c():  # a canary does not stay
+        findings = configured_doctor(Visit(**{name: value for name, value in told.items() if value is not None}))
     status = worst(findings)
     if output.json:
         output.answer(lambda: document(findings), ())

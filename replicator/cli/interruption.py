@@ -3,9 +3,9 @@
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from replicator.deadline import Deadline
@@ -57,6 +57,20 @@ def run_interruptibly(work: Callable[[Deadline], T]) -> T:
         if not done.done():
             raise StillRunning from None
         raise
+
+
+@contextmanager
+def other_signals_as_ctrl_c() -> Iterator[None]:
+    """Within, SIGTERM and the end of the terminal raise `KeyboardInterrupt`, too, so that what is begun is cleaned up.
+    What whoever started us ignores, as `nohup` does, stays ignored."""
+    heeded = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
+    for number in heeded:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number in heeded:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _wait(done: Future[T], seconds: float) -> None:

@@ -48,15 +48,14 @@ class Hold:
                 return tuple(new.values())
         return ()
 
-    def acknowledge(self, letters: Sequence[DeadLetter]) -> None:
+    def acknowledge(self, message_ids: Sequence[str]) -> None:
         """Removes the messages for good. Raises as `pull`."""
         self._require_leases()
-        ids = [letter.message_id for letter in letters]
         with self._lock:
-            handles = [self._held[message_id] for message_id in ids]
+            handles = [self._held[message_id] for message_id in message_ids]
         self._queue.acknowledge(handles)
         with self._lock:
-            for message_id in ids:
+            for message_id in message_ids:
                 self._held.pop(message_id, None)
 
     def __enter__(self) -> Self:

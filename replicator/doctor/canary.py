@@ -87,7 +87,7 @@ class Flight:
             version = self.writer.put(canary.key, canary.data, canary.rule.filter.tags)
         except ReplicationError as error:
             yield unwritten(canary, error)
-            if not (isinstance(error, Permanent) or error.reason in WITHOUT_KEYS):  # it may have been put all the same
+            if not _certainly_unwritten(error):
                 yield self._clean_up(canary, Left(UNKNOWN))
             return
         left = Left(version)
@@ -187,9 +187,14 @@ def unwritten(canary: Canary, error: ReplicationError) -> Finding:
     said = f"It could not be put: {error.reason.explained(error.detail)} --canary-profile names who may."
     key = quote(str(canary.key))
     by_hand = f"echo canary | aws s3 cp - {key} && sleep 60 && python -m replicator status {key}"
-    if isinstance(error, Permanent):
+    if _certainly_unwritten(error):
         return failed(Check.CANARY_WRITTEN, str(canary.key), said, by_hand)
     return warning(Check.CANARY_WRITTEN, str(canary.key), said, by_hand)
+
+
+def _certainly_unwritten(error: ReplicationError) -> bool:
+    """What got no answer may have been put all the same."""
+    return isinstance(error, Permanent) or error.reason in WITHOUT_KEYS
 
 
 def _deletion(key: SourceKey, version: str | None = None) -> str:

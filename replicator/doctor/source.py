@@ -123,7 +123,7 @@ def _tried(subject: str, facts: SourceFacts, reader: Reader, grant: str | None) 
     else:
         yield ok(Check.SOURCE_VERSIONS, where, "It was read by its version.")
     yield _tags(where, tried.tags, reader, grant)
-    if isinstance(tried.parts, Permanent):
+    if tried.parts and tried.parts.reason is Reason.SOURCE_ACCESS_DENIED:
         said = (
             "s3:GetObjectAttributes is missing: some objects uploaded in parts are compared with no checksum of S3's."
         )
@@ -137,7 +137,7 @@ def _tried(subject: str, facts: SourceFacts, reader: Reader, grant: str | None) 
 def _tags(where: str, error: ReplicationError | None, reader: Reader, grant: str | None) -> Finding:
     if error is None:
         return ok(Check.SOURCE_TAGS, where, "Its tags were read.")
-    if not isinstance(error, Permanent):
+    if error.reason is not Reason.SOURCE_ACCESS_DENIED:
         return _unclear(Check.SOURCE_TAGS, where, error)
     missing = "s3:GetObjectTagging or s3:GetObjectVersionTagging is missing"
     if reader.by_tags:

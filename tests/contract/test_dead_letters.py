@@ -20,7 +20,6 @@ from replicator.dev.pull import PullSubscription
 from replicator.errors import Permanent
 from replicator.ports import LEASE, DeadLetters
 from replicator.reasons import Reason
-from tests.deploy.pubsub_emulator import NotInstalled, find_emulator, running_emulator
 from tests.fakes import Clock, InMemoryDeadLetters
 
 PUBLISHED_AT = datetime(2026, 11, 1, 12, 30, 0, 250_000, UTC)
@@ -46,16 +45,6 @@ class Side:
         while letters := self.queue.pull(most):
             found |= {letter.data.decode(): letter.handle for letter in letters}
         return found
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[str]:
-    try:
-        installed = find_emulator()
-    except NotInstalled as missing:
-        pytest.skip(f"Google's emulator cannot run: {missing}")
-    with running_emulator(installed) as address:
-        yield address
 
 
 @pytest.fixture(params=["in memory", "embedded", "emulator"])

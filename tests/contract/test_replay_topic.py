@@ -4,7 +4,6 @@ and on Google's emulator, where that is installed.
 
 import os
 import uuid
-from collections.abc import Iterator
 from contextlib import ExitStack
 from unittest.mock import patch
 
@@ -18,21 +17,10 @@ from replicator.dev.pubsub import EmbeddedPubsub
 from replicator.errors import Permanent
 from replicator.ports import ReplayTopic
 from replicator.reasons import Reason
-from tests.deploy.pubsub_emulator import NotInstalled, find_emulator, running_emulator
 from tests.fakes import InMemoryTopic
 from tests.pubsub_stand_in import pubsub
 
 TOPIC = "projects/local/topics/t"
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[str]:
-    try:
-        installed = find_emulator()
-    except NotInstalled as missing:
-        pytest.skip(f"Google's emulator cannot run: {missing}")
-    with running_emulator(installed) as address:
-        yield address
 
 
 def adapter(running: ExitStack, address: str, topic: str = TOPIC) -> ReplayTopic:

@@ -70,20 +70,24 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worlds]:
         yield Worlds(tmp_path_factory.mktemp("wire"), stack)
 
 
+def chosen(proof: Proof) -> list[Cell]:
+    return EVERY if proof.long else sample(EVERY, SHARE, SEED)
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 @pytest.mark.parametrize("stalls", [False, True], ids=["others", "stalls"])
 def test_every_fault_ends_in_right_content_or_in_a_clean_failure_that_redelivery_repairs(
     proof: Proof, worlds: Worlds, scenario: Scenario, stalls: bool
 ) -> None:
-    chosen = EVERY if proof.long else sample(EVERY, SHARE, SEED)
-    mine = [cell for cell in chosen if cell.scenario is scenario and cell.needs_impatience is stalls]
+    mine = [cell for cell in chosen(proof) if cell.scenario is scenario and cell.needs_impatience is stalls]
     ended = [worlds.run(cell) for cell in mine]
     worlds.ended += ended
     assert not list(failures(ended))
 
 
 def test_how_all_of_them_ended_is_reported(proof: Proof, worlds: Worlds) -> None:
+    assert {ended.cell.id for ended in worlds.ended} == {cell.id for cell in chosen(proof)}
     text = report(worlds.ended, EVERY, perf_counter() - worlds.began)
     proof.report("faults", text if proof.long else f"Drawn with seed {SEED}. {text}")
 
@@ -108,12 +112,12 @@ def test_no_two_cells_are_the_same() -> None:
 
 
 def test_the_short_form_has_each_fault_at_each_side_and_each_call_at_each_of_its_places() -> None:
-    chosen = sample(EVERY, SHARE, SEED)
+    short = sample(EVERY, SHARE, SEED)
     for kind in (
         lambda cell: (cell.call.side, cell.variant.row),
         lambda cell: (cell.scenario.name, cell.call, cell.place),
     ):
-        assert {kind(cell) for cell in chosen} == {kind(cell) for cell in EVERY}
+        assert {kind(cell) for cell in short} == {kind(cell) for cell in EVERY}
 
 
 # --- A cell can fail --------------------------------------------------------------------------------------------------

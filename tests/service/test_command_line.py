@@ -315,7 +315,7 @@ def test_ctrl_c_ends_copies_and_nothing_half_written_is_visible(line, key, progr
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (ended, "")
-    assert err.strip() == "Interrupted; no half-written object is visible."
+    assert err.strip() == "Interrupted; nothing is half written."
     # What hung when all its bytes were there may land still: whole.
     whole = {None} if key == "large" else {None, b"Hello"}
     assert {line.replica(prefix + key) for prefix in ("", "one/", "two/")} <= whole

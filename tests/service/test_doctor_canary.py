@@ -2,6 +2,11 @@
 
 import json
 import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +15,7 @@ from replicator.dev.rules import DESTINATION_BUCKET, SOURCE_BUCKET
 from replicator.dev.stack import Stack
 
 LEFT = ("replicator-canary-",)
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +77,29 @@ def test_a_canary_of_rules_that_keep_replicas_is_taken_away_all_the_same(stack, 
     assert left(stack) == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_whoever_ends_the_doctor_finds_no_canary_left(stack, monkeypatch, number):
+    stack.storage.create_bucket(f"never-{number.name.lower()}")
+    monkeypatch.setenv("TARGET_GCS_BUCKET", f"never-{number.name.lower()}")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    command = [sys.executable, "-m", "replicator", "doctor", "--canary", "--canary-seconds", "120"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as doctor:
+        give_up = threading.Event()
+        guard = threading.Timer(60, give_up.set)
+        guard.start()
+        try:
+            while not left(stack):
+                assert not give_up.wait(0.05), "no canary came"
+            doctor.send_signal(number)
+            _, said = doctor.communicate(timeout=60)
+        finally:
+            guard.cancel()
+            doctor.kill()
+    assert (doctor.returncode, said.strip()) == (130, "Interrupted; nothing is half written.")
+    assert stack.settle(30)
+    assert left(stack) == []
+
+
 def test_a_path_that_leads_elsewhere_is_a_failure_and_nothing_is_left(stack, capsys, monkeypatch):
     stack.storage.create_bucket("elsewhere")
     monkeypatch.setenv("TARGET_GCS_BUCKET", "elsewhere")
@@ -81,7 +110,7 @@ def test_a_path_that_leads_elsewhere_is_a_failure_and_nothing_is_left(stack, cap
     assert left(stack) == []
 
 
-def test_a_profile_that_does_not_exist_is_a_warning(stack, capsys):
-    _, found = canary(capsys, "--canary-profile", "nobody")
-    assert {check: one["status"] for check, one in found.items()} == {"canary_written": "warning"}
+def test_a_canary_that_nobody_may_put_is_a_failure(stack, capsys):
+    code, found = canary(capsys, "--canary-profile", "nobody")
+    assert (code, {check: one["status"] for check, one in found.items()}) == (5, {"canary_written": "failed"})
     assert "ProfileNotFound" in found["canary_written"]["detail"]

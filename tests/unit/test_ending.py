@@ -54,8 +54,10 @@ def test_announcing_it_again_gives_no_more_time():
 
 def test_it_is_announced_from_a_signal_handler_without_starting_a_thread():
     """The thread that the signal interrupts may hold the lock that this takes."""
+    ending = Ending()
     with patch.object(Thread, "start", side_effect=AssertionError("a thread was started")):
-        Ending().announce()
+        ending.announce()
+    assert ending.announced
 
 
 def test_work_that_is_done_in_time_is_answered_as_ever():

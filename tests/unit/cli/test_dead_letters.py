@@ -420,7 +420,7 @@ def test_ctrl_c_gives_everything_back(three, where):
     three.queue.on_call = press
     three.source.stat = lambda key: (press("inspection"), stat(key))[1]
     code, _, err = three("replay", "--all")
-    assert (code, err.strip()) == (130, "Interrupted; no half-written object is visible.")
+    assert (code, err.strip()) == (130, "Interrupted; nothing is half written.")
     assert three.left == ["m1", "m2", "m3"]
 
 

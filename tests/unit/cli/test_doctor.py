@@ -11,6 +11,7 @@ from replicator.cli import doctor
 from replicator.doctor import Check
 from replicator.doctor.finding import failed, ok, warning
 
+URL = "https://replicator-abc.run.app"
 OK = ok(Check.CLOCK, "S3", "The clocks agree.")
 WARNING = warning(Check.SOURCE_TAGS, "s3://b/\x1b[31mk", "Tags are not carried.", "mend this")
 FAILED = failed(Check.EXPIRATION, "push", "It expires.", "mend that")
@@ -93,13 +94,26 @@ def test_the_document_has_an_object_for_each_finding(run):
 
 def test_the_doctor_is_told_what_the_options_say_and_nothing_else(run):
     assert run()[3] == [Visit()]
-    told = ["--impersonate", "a@b", "--region", "r", "--service-url", "u", "--subscription", "s"]
+    told = ["--impersonate", "a@b", "--region", "europe-west1", "--service-url", URL, "--subscription", "s"]
     assert run(*told, "--canary", "--canary-profile", "p", "--canary-seconds", "5")[3] == [
-        Visit("a@b", "s", "u", "r", True, "p", 5)
+        Visit("a@b", "s", URL, "europe-west1", True, "p", 5)
     ]
 
 
-@pytest.mark.parametrize("arguments", [["--canary-profile", "p"], ["--canary-seconds", "0"], ["--json", "--quiet"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--canary-profile", "p"],
+        ["--canary-seconds", "0"],
+        ["--json", "--quiet"],
+        ["--region", "us-east-1"],
+        ["--region", "EU"],
+        ["--service-url", "replicator.run.app"],
+        ["--service-url", "ftp://replicator.run.app"],
+        ["--service-url", "https://replicator.run.app/v1/replicate"],
+        ["--service-url", "https://"],
+    ],
+)
 def test_options_that_make_no_sense_are_refused(run, arguments):
     code, _, _, visits = run(*arguments)
     assert (code, visits) == (2, [])

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from replicator.cli import interruption
-from replicator.cli.interruption import StillRunning, run_interruptibly
+from replicator.cli.interruption import StillRunning, other_signals_as_ctrl_c, run_interruptibly
 from replicator.errors import Transient
 from replicator.reasons import Reason
 
@@ -68,3 +68,20 @@ def test_who_presses_ctrl_c_again_does_not_wait(monkeypatch):
     with pytest.raises(StillRunning):
         run_interruptibly(work)
     go_on.set()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_another_signal_is_as_good_as_ctrl_c_within_and_not_after(number):
+    with pytest.raises(KeyboardInterrupt), other_signals_as_ctrl_c():
+        signal.raise_signal(number)
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_a_signal_that_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with other_signals_as_ctrl_c():
+            signal.raise_signal(signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -39,7 +39,7 @@ def test_nothing_is_pulled_twice_and_all_is_given_back(queue):
 def test_what_is_acknowledged_is_gone_and_the_rest_is_given_back(queue):
     with Hold(queue, NEVER) as hold:
         letters = hold.pull(3)
-        hold.acknowledge([letters[1]])
+        hold.acknowledge([letters[1].message_id])
     assert list(queue.letters) == ["m1", "m3"]
     assert queue.held == []
 
@@ -68,7 +68,7 @@ def test_all_is_given_back_when_pubsub_fails(queue, call):
     def work() -> None:
         with Hold(queue, NEVER) as hold:
             pulled = [letter for _ in range(3) for letter in hold.pull(1)]
-            hold.acknowledge(pulled[:1])
+            hold.acknowledge([pulled[0].message_id])
 
     queue.on_call = fail_the_second_time
     with pytest.raises(Transient):
@@ -122,7 +122,7 @@ def test_of_a_message_that_came_again_the_newest_handle_is_acknowledged(queue):
         letters = hold.pull(1)
         queue.clock.advance(LEASE)
         hold.pull(1)
-        hold.acknowledge(letters)
+        hold.acknowledge([letters[0].message_id])
     assert handles != [letters[0].handle]
     assert list(queue.letters) == ["m2", "m3"]
 
@@ -140,7 +140,7 @@ def test_leases_that_cannot_be_extended_for_a_reason_nobody_foresaw_end_the_look
         queue.on_call = fail
         assert failed.wait(60)
         hold._extending.join(60)
-        for work in (lambda: hold.pull(1), lambda: hold.acknowledge(letters)):
+        for work in (lambda: hold.pull(1), lambda: hold.acknowledge([letters[0].message_id])):
             with pytest.raises(ReplicationError) as ended:
                 work()
             assert ended.value.reason is Reason.UNEXPECTED
@@ -187,7 +187,7 @@ def test_what_was_acknowledged_is_extended_no_more(queue):
     queue.on_call = lambda name: rounds.release() if name == "extend" else None
     with Hold(queue, 0.001) as hold:
         letters = hold.pull(3)
-        hold.acknowledge(letters[:2])
+        hold.acknowledge([letter.message_id for letter in letters[:2]])
         already = len(extended)
         while len(extended) < already + 3:
             assert rounds.acquire(timeout=30)

@@ -11,7 +11,9 @@ DEAD, PUSH = "projects/p/subscriptions/dead", "projects/p/subscriptions/push"
 
 
 def test_a_topic_that_is_delivered_will_do():
-    require_delivery(InMemoryTopic(PUSH), DEAD)
+    topic = InMemoryTopic(PUSH)
+    require_delivery(topic, DEAD)
+    assert topic.published == []
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,7 @@ def test_who_may_not_write_is_shown_how_somebody_else_does_it(error, status):
 @pytest.mark.parametrize("reason", [Reason.CREDENTIALS_UNAVAILABLE, Reason.SOURCE_CREDENTIALS_REJECTED])
 def test_without_keys_nothing_was_put_and_nothing_is_deleted(reason):
     world = World(refuses=Transient(reason), keeps=(None,))
-    assert statuses(world.fly()) == {Check.CANARY_WRITTEN: "warning"}
+    assert statuses(world.fly()) == {Check.CANARY_WRITTEN: "failed"}
 
 
 def test_a_canary_that_was_put_without_an_answer_is_taken_away():

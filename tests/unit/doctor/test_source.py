@@ -65,6 +65,8 @@ def test_all_is_well_with_a_sound_bucket():
         (Check.SOURCE_TAGS, tried(tags=DENIED), READER, "warning", "s3:GetObjectTagging"),
         (Check.SOURCE_TAGS, tried(tags=DENIED), BY_TAGS, "failed", "s3:GetObjectTagging"),
         (Check.SOURCE_TAGS, tried(tags=UNAVAILABLE), BY_TAGS, "warning", None),
+        (Check.SOURCE_TAGS, tried(tags=REFUSED), READER, "failed", None),
+        (Check.SOURCE_PARTS, tried(parts=REFUSED), READER, "failed", None),
         (Check.SOURCE_PARTS, tried(parts=DENIED), READER, "warning", "s3:GetObjectAttributes"),
         (Check.SOURCE_PARTS, tried(parts=UNAVAILABLE), READER, "warning", None),
         (Check.SOURCE_DECRYPTABLE, tried(kms_key=KEY), READER, "ok", None),

@@ -74,10 +74,11 @@ def test_what_nobody_foresaw_is_ours_and_is_not_explained_to_the_peer(threads, p
     assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
-def test_an_answer_that_nobody_takes_any_more_is_no_error_of_ours(threads, pair):
+def test_an_answer_that_nobody_takes_any_more_is_no_error_of_ours(threads, pair, caplog):
     ours, peers = pair
     peers.close()
     threads.handle_error(None, ours, ("127.0.0.1", 1), errors.InvalidHeader("x"))
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
 def test_a_peer_that_stops_in_the_middle_is_waited_for_only_so_long(monkeypatch, pair):
