@@ -14,7 +14,7 @@ test: $(VENV)/ready  ## The whole suite; ARGS goes to pytest
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 proof: $(VENV)/ready  ## The long forms of docs/reliability.md's tests, with their figures; ARGS=--write keeps those
-	$(BIN)/python -m pytest tests/proof tests/deploy/test_gcp_cli.py --long --timeout 900 -n auto --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest tests/proof --long --timeout 900 -n auto --dist loadfile $(ARGS)
 
 check: $(VENV)/ready  ## Lint, format and types
 	$(BIN)/ruff check .

@@ -1,4 +1,7 @@
-"""`deploy/gcp/` with the installed Google Cloud CLI, against a stand-in for its APIs and the real Pub/Sub emulator."""
+"""`deploy/gcp/` with the installed Google Cloud CLI, against a stand-in for its APIs and the real Pub/Sub emulator.
+
+The long form alone: it takes minutes. Without that CLI there is `tests/deploy/test_gcp_plan.py`.
+"""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -47,15 +50,10 @@ class Step:
 class Story:
     cloud: Cloud
     first: Step
+    deployed_again: Step
     destroyed: Step
-    again: list[Step]
-    """Each of them once more, right after the first time: with `--long` only, for what takes half of the time."""
+    destroyed_again: Step
     policies: dict[str, set[tuple[str, str]]]
-
-    def second(self, number: int) -> Step:
-        if not self.again:
-            pytest.skip("takes its time: `make proof`, or --long")
-        return self.again[number]
 
 
 def step(cloud: Cloud, name: str, arguments: list[object], env: dict[str, str]) -> Step:
@@ -80,8 +78,9 @@ def pubsub(cloud: Cloud) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def story(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    """A first deployment where some things were made by hand, and the end of it; with `--long`, each twice."""
-    long = request.config.getoption("--long", default=False)
+    """A first deployment where some things were made by hand, and the end of it, each of them twice."""
+    if not request.config.getoption("--long"):
+        pytest.skip("takes its time: `make proof`, or --long")
     folder = tmp_path_factory.mktemp("gcp")
     config = configuration(folder, REPLICATION_RULES=ODD_RULES, SOURCE_S3_BUCKETS="", TARGET_GCS_BUCKET="",
                            DESTINATION_BUCKETS="my-replica-bucket other-bucket")  # fmt: skip
@@ -98,15 +97,15 @@ def story(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         except NotInstalled:
             cloud.pubsub = None
         env = running.enter_context(loaded(lib, folder, environment(folder, running.enter_context(serving(cloud)))))
-        first, *deployed_again = (step(cloud, "deploy.sh", [config], env) for _ in range(2 if long else 1))
+        first, again = (step(cloud, "deploy.sh", [config], env) for _ in range(2))
         policies = {key: cloud.members(key) for key in cloud.policies}
         arguments = ["--yes", "--all", config]
-        destroyed, *destroyed_again = (step(cloud, "destroy.sh", arguments, env) for _ in range(2 if long else 1))
-        yield Story(cloud, first, destroyed, [*deployed_again, *destroyed_again], policies)
+        destroyed, destroyed_again = (step(cloud, "destroy.sh", arguments, env) for _ in range(2))
+        yield Story(cloud, first, again, destroyed, destroyed_again, policies)
 
 
 def test_every_command_is_accepted_by_the_installed_cli(story: Story) -> None:
-    for one in (story.first, story.destroyed, *story.again):
+    for one in (story.first, story.deployed_again, story.destroyed, story.destroyed_again):
         assert "ERROR:" not in one.ran.errors
 
 
@@ -127,7 +126,7 @@ def test_the_first_run_creates_each_thing_once(story: Story) -> None:
 
 
 def test_the_second_run_creates_nothing_and_changes_nothing(story: Story) -> None:
-    second = story.second(0)
+    second = story.deployed_again
     assert second.created == []
     for before, after in zip(story.first.state, second.state, strict=True):
         assert {key: after.get(key) for key in before | after if after.get(key) != before.get(key)} == {}
@@ -224,4 +223,4 @@ def test_after_the_end_nothing_is_left_but_buckets_and_records_of_builds(story: 
 
 
 def test_what_is_taken_back_already_may_be_taken_back_again(story: Story) -> None:
-    assert story.second(1).state == story.destroyed.state
+    assert story.destroyed_again.state == story.destroyed.state
