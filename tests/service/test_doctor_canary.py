@@ -13,7 +13,6 @@ import pytest
 from replicator import cli
 from replicator.dev.rules import DESTINATION_BUCKET, SOURCE_BUCKET
 from replicator.dev.stack import Stack
-from tests.signals import disposition
 
 LEFT = ("replicator-canary-",)
 ROOT = Path(__file__).parents[2]
@@ -84,11 +83,7 @@ def test_whoever_ends_the_doctor_finds_no_canary_left(stack, monkeypatch, number
     monkeypatch.setenv("TARGET_GCS_BUCKET", f"never-{number.name.lower()}")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     command = [sys.executable, "-m", "replicator", "doctor", "--canary", "--canary-seconds", "120"]
-    usual = signal.default_int_handler if number is signal.SIGINT else signal.SIG_DFL
-    with (
-        disposition(number, usual),
-        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as doctor,
-    ):
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as doctor:
         give_up = threading.Event()
         guard = threading.Timer(60, give_up.set)
         guard.start()

@@ -9,7 +9,6 @@ from replicator.cli import interruption
 from replicator.cli.interruption import StillRunning, other_signals_as_ctrl_c, run_interruptibly
 from replicator.errors import Transient
 from replicator.reasons import Reason
-from tests.signals import disposition
 
 
 def test_work_that_is_not_interrupted_gives_its_result_and_has_a_week():
@@ -73,14 +72,16 @@ def test_who_presses_ctrl_c_again_does_not_wait(monkeypatch):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_another_signal_is_as_good_as_ctrl_c_within_and_not_after(number):
-    with disposition(number, signal.SIG_DFL):
-        with pytest.raises(KeyboardInterrupt), other_signals_as_ctrl_c():
-            signal.raise_signal(number)
-        assert signal.getsignal(number) is signal.SIG_DFL
+    with pytest.raises(KeyboardInterrupt), other_signals_as_ctrl_c():
+        signal.raise_signal(number)
+    assert signal.getsignal(number) is signal.SIG_DFL
 
 
 def test_a_signal_that_is_ignored_stays_ignored():
-    with disposition(signal.SIGHUP, signal.SIG_IGN):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
         with other_signals_as_ctrl_c():
             signal.raise_signal(signal.SIGHUP)
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
