@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
+import pytest
 
 STARTING_SECONDS = 60
 PLACE = "platform/pubsub-emulator/lib"
@@ -70,3 +71,14 @@ def running_emulator(emulator: Emulator) -> Iterator[str]:
         finally:
             process.terminate()
             process.wait(30)
+
+
+@contextmanager
+def emulator_or_skip() -> Iterator[str]:
+    """The address of one that runs; without one the test is skipped."""
+    try:
+        installed = find_emulator()
+    except NotInstalled as missing:
+        pytest.skip(f"Google's emulator cannot run: {missing}")
+    with running_emulator(installed) as address:
+        yield address

@@ -13,7 +13,7 @@ from unittest.mock import patch
 import pytest
 from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
 
-from tests.deploy.pubsub_emulator import NotInstalled, find_emulator, running_emulator
+from tests.deploy.pubsub_emulator import emulator_or_skip
 from tests.proof.conftest import Proof
 from tests.servers import moto
 from tests.service.giving_up import POISON, TOPIC, event, running_route
@@ -23,11 +23,7 @@ from tests.service.giving_up import POISON, TOPIC, event, running_route
 def test_what_google_s_emulator_gives_up_converges_once_it_is_mended(proof: Proof, tmp_path: Path) -> None:
     if not proof.long:
         pytest.skip("takes its time: `make proof`, or --long")
-    try:
-        installed = find_emulator()
-    except NotInstalled as missing:
-        pytest.skip(f"Google's emulator cannot run: {missing}")
-    with moto() as s3_url, running_route(s3_url, tmp_path) as route, running_emulator(installed) as address:
+    with emulator_or_skip() as address, moto() as s3_url, running_route(s3_url, tmp_path) as route:
         with patch.dict(os.environ, {"PUBSUB_EMULATOR_HOST": address}), connect_publisher() as publisher:
             give_up_with(publisher, f"{route.service.url}/", route.dead.name, [POISON, event("k")])
         route.line.variables["PUBSUB_EMULATOR_HOST"] = address

@@ -37,8 +37,6 @@ def walk(setting: Setting, schedules: int) -> int:
         @seed(SEED)
         @settings(
             max_examples=schedules,
-            deadline=None,
-            database=None,
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         )

@@ -33,7 +33,7 @@ from tests.service.envelopes import eventbridge, notification, push
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 YEAR = timedelta(days=365)
-quick = settings(max_examples=100, derandomize=True, deadline=None)
+quick = settings(max_examples=100)
 offsets = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 times = st.datetimes(timezones=offsets | st.just(UTC))
 
@@ -291,7 +291,7 @@ histories = st.lists(
 def test_the_custom_time_is_that_of_the_source_whichever_way_its_clock_goes(storage, proof):
     """Cloud Storage lets it only move forward; where the source's goes back, the object is written anew."""
 
-    @settings(max_examples=400 if proof.long else 40, derandomize=True, deadline=None)
+    @settings(max_examples=400 if proof.long else 40)
     @given(histories)
     def check(history) -> None:
         source, name = InMemorySource("source"), DestinationName("replica", "k")

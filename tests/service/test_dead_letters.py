@@ -47,7 +47,7 @@ def test_a_message_whose_cause_is_mended_converges_like_any_other(route):
 
 def test_what_is_replayed_without_being_mended_comes_back_as_it_was(route):
     route.send(POISON, bucket="b")
-    route.run("replay", "--all")
+    route.run("replay", "--all", "--limit", "1")  # it may be back while the command still looks
     assert len(route.published) == 1
     (letter,) = route.dead.messages
     assert (letter.data, revived(letter).attributes) == (POISON, {"bucket": "b"})

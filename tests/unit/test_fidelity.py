@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from replicator.errors import Permanent
@@ -99,7 +99,6 @@ def test_what_an_object_does_not_have_leaves_no_trace():
     assert metadata_of(replace(SOURCE, metadata={}, tags={}, expires=None, website_redirect=None)) == {}
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.dictionaries(st.text(min_size=1, max_size=20), st.text(max_size=20), min_size=1, max_size=10))
 def test_tags_can_be_read_back_from_their_one_entry(tags):
     written = metadata_of(replace(SOURCE, tags=tags)).get(TAGS_KEY)
@@ -190,7 +189,6 @@ def test_an_entry_that_cloud_storage_would_refuse_is_left_out_alone(entry):
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=1500)
 
 
-@settings(derandomize=True, deadline=None)
 @given(
     st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=30), texts, max_size=8),
     st.dictionaries(texts, texts, max_size=10),

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from replicator.fidelity import MAX_VALUE
@@ -116,7 +116,6 @@ receipts = st.builds(
 )
 
 
-@settings(derandomize=True, deadline=None)
 @given(receipts)
 def test_a_receipt_comes_back_as_it_was_written(receipt):
     assert decoded(encode(receipt)) == receipt

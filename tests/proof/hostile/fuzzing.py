@@ -51,8 +51,6 @@ class Tally:
         @hypothesis.seed(self.seed)
         @settings(
             max_examples=long if self.long else short,
-            deadline=None,
-            database=None,
             suppress_health_check=list(HealthCheck),
         )
         @given(strategy)

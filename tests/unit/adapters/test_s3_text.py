@@ -3,7 +3,7 @@
 import base64
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from replicator.adapters.s3_text import content_encoding, header_text, metadata_text
@@ -35,7 +35,6 @@ def test_what_s3_encodes_is_decoded(encoded, text):
     assert metadata_text(encoded) == text
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.text(min_size=1), st.integers(1, 60))
 def test_any_text_comes_back_however_it_is_split_into_words(text, size):
     assert metadata_text(words(text, size)) == text

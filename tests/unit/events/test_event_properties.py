@@ -15,7 +15,7 @@ from replicator.events import encode, eventbridge, looks_like_event, notificatio
 from replicator.model import Change, SourceKey
 from replicator.reasons import Reason
 
-quick = settings(max_examples=200, derandomize=True, deadline=None)
+quick = settings(max_examples=200)
 
 # The words of the envelopes, so that what is arbitrary gets further than the door.
 NAMES = [

@@ -199,7 +199,7 @@ def names(one: Rule) -> dict[str, set[SourceKey]]:
     return found
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(small_rules(), small_rules())
 @example(rule(source="a", to="", suffix="aa"), rule(source="/", to="", suffix="/a"))
 def test_two_rules_are_refused_exactly_if_two_different_keys_have_one_name(first, second):

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from replicator.model import Checksum, DestinationName, SourceKey
@@ -28,7 +28,6 @@ TREES = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(TREES)
 def test_the_leaves_cover_every_byte_once_and_in_order(tree):
     position = 0
@@ -39,7 +38,6 @@ def test_the_leaves_cover_every_byte_once_and_in_order(tree):
     assert position == tree.size
 
 
-@settings(deadline=None)
 @given(TREES)
 def test_every_node_has_the_range_of_its_children_and_at_most_32_of_them(tree):
     nodes = list(tree.top())
@@ -62,7 +60,6 @@ def test_what_the_object_itself_is_made_of_has_no_parent():
     assert [tree.parent(node) for node in (Node(1, 1), Node(0, 32))] == [None, Node(1, 1)]
 
 
-@settings(deadline=None)
 @given(TREES, st.data())
 def test_names_are_read_back_and_sort_as_the_ranges_do(tree, data):
     node = Node(0, data.draw(st.integers(0, tree.leaves - 1)))
@@ -78,7 +75,6 @@ def test_names_that_no_node_has_are_no_nodes(name):
     assert Tree(32, 8, "p/").node(name) is None
 
 
-@settings(deadline=None)
 @given(TREES, st.data())
 def test_what_is_missing_is_what_no_done_node_covers(tree, data):
     nodes = [*leaves(tree), *tree.top()]
