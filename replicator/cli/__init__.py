@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None, engine: EngineFactory = configu
             obj=engine,
         )
     except click.Abort as abort:
-        click.echo("Interrupted; nothing is half written.", err=True)
+        click.echo("Interrupted; nothing is half written. The same command goes on.", err=True)
         if isinstance(abort.__cause__, StillRunning):
             end_at_once()
         code = ExitCode.INTERRUPTED

@@ -12,7 +12,7 @@ import click
 
 from replicator.cli.command import EngineFactory
 from replicator.cli.exit_codes import ExitCode
-from replicator.cli.interruption import run_interruptibly
+from replicator.cli.interruption import other_signals_as_ctrl_c, run_interruptibly
 from replicator.cli.misconfigured import Misconfigured
 from replicator.cli.output import Output, finish, with_output
 from replicator.cli.selection import Wanted, with_selection
@@ -105,7 +105,7 @@ def searching(engines: EngineFactory, output: Output, wanted: Wanted, done: str)
         rule = wanted.selection.rule
         if rule is not None and rule not in {known.id for known in engine.rules.rules}:
             raise click.UsageError(f"no rule has the id {rule!r}")
-        with Hold(configured_queue()) as hold:
+        with other_signals_as_ctrl_c(), Hold(configured_queue()) as hold:
             search = Search(hold, engine, wanted)
             yield search
     except ReplicationError as error:

@@ -69,7 +69,7 @@ Examples:
     "--canary-seconds", type=click.FloatRange(min=0, min_open=True), help="How long its replica may take; 180."
 )
 @click.option("--strict", is_flag=True, help="Warnings count as failures.")
-@with_output()
+@with_output(quiet_help="Print only what is not ok, and the counts.")
 def doctor(output: Output, strict: bool, **told: Any) -> None:
     """Check the deployment from end to end, and say what mends it.
 

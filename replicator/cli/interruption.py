@@ -28,8 +28,8 @@ class StillRunning(KeyboardInterrupt):
 
 
 def run_interruptibly(work: Callable[[Deadline], T]) -> T:
-    """What `work` returns. At Ctrl-C its deadline passes, and `KeyboardInterrupt` is raised once it has ended;
-    `StillRunning` when it does not end, or Ctrl-C is pressed again.
+    """What `work` returns. At Ctrl-C or SIGTERM its deadline passes, and `KeyboardInterrupt` is raised once it has
+    ended; `StillRunning` when it does not end, or Ctrl-C is pressed again.
 
     An exception in the middle of a copy would reach one of its threads only, and the others would go on; a deadline
     reaches all of them. Nothing a copy has written is visible before it is whole, however it ends.
@@ -47,8 +47,9 @@ def run_interruptibly(work: Callable[[Deadline], T]) -> T:
         return float("inf") if interrupted.is_set() else time.monotonic()
 
     try:
-        threading.Thread(target=run, name="copy", daemon=True).start()
-        _wait(done, float("inf"))
+        with other_signals_as_ctrl_c():
+            threading.Thread(target=run, name="copy", daemon=True).start()
+            _wait(done, float("inf"))
         return done.result()
     except KeyboardInterrupt:
         with suppress(KeyboardInterrupt):  # a second Ctrl-C may come from here on

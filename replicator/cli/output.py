@@ -55,7 +55,7 @@ def finish(code: ExitCode) -> NoReturn:
 
 
 def with_output(
-    *, quiet: bool = True, json_help: str = "Print one JSON document."
+    *, quiet: bool = True, json_help: str = "Print one JSON document.", quiet_help: str = "Print nothing but errors."
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Gives a command `--json`, perhaps `--quiet`, and what they come to as its first argument."""
 
@@ -67,7 +67,7 @@ def with_output(
             command(Output(json, quiet), **arguments)
 
         if quiet:
-            called = click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")(called)
+            called = click.option("--quiet", "-q", is_flag=True, help=quiet_help)(called)
         return click.option("--json", is_flag=True, help=json_help)(called)
 
     return decorate

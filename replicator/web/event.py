@@ -74,7 +74,8 @@ class EventDoor:
                 if isinstance(result, Failure):
                     errors.append(result.error)
         ahead = any(isinstance(one.failure.error, Unfinished) for one in left)
-        if self._publisher and not errors and ahead and failed < MAX_FAILED_DELIVERIES:
+        counted = bool(_delivery(document))  # what comes without Pub/Sub's envelope would be handed over for ever
+        if self._publisher and counted and not errors and ahead and failed < MAX_FAILED_DELIVERIES:
             try:
                 _hand_over(left, self._publisher, {FAILED_DELIVERIES: str(failed)} if failed else {})
             except ReplicationError as error:

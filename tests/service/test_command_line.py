@@ -300,22 +300,23 @@ cli.main(engine=engine)
 
 
 @pytest.mark.parametrize(
-    ("key", "program", "ended"),
+    ("key", "program", "number", "ended"),
     [
-        ("large", ("-m", "replicator"), 130),
-        ("large", ("-c", TWO_DESTINATIONS), 130),
+        ("large", ("-m", "replicator"), signal.SIGINT, 130),
+        ("large", ("-m", "replicator"), signal.SIGTERM, 130),
+        ("large", ("-c", TWO_DESTINATIONS), signal.SIGINT, 130),
         # The interpreter would wait for threads that hang; a shell shows a death by SIGINT as 130, too.
-        ("hello.txt", ("-m", "replicator"), -signal.SIGINT),
-        ("hello.txt", ("-c", TWO_DESTINATIONS), -signal.SIGINT),
+        ("hello.txt", ("-m", "replicator"), signal.SIGINT, -signal.SIGINT),
+        ("hello.txt", ("-c", TWO_DESTINATIONS), signal.SIGINT, -signal.SIGINT),
     ],
-    ids=["one goes on", "two go on", "one hangs", "two hang"],
+    ids=["one goes on", "one is told to end", "two go on", "one hangs", "two hang"],
 )
-def test_ctrl_c_ends_copies_and_nothing_half_written_is_visible(line, key, program, ended):
+def test_ctrl_c_ends_copies_and_nothing_half_written_is_visible(line, key, program, number, ended):
     with stalled(line, key, program, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as (process, _):
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (ended, "")
-    assert err.strip() == "Interrupted; nothing is half written."
+    assert err.strip() == "Interrupted; nothing is half written. The same command goes on."
     # What hung when all its bytes were there may land still: whole.
     whole = {None} if key == "large" else {None, b"Hello"}
     assert {line.replica(prefix + key) for prefix in ("", "one/", "two/")} <= whole

@@ -358,9 +358,16 @@ def test_settings_that_may_not_be_seen_are_one_warning(deployment):
     assert deployment.amiss() == {"destination_settings": "warning"}
 
 
-def test_a_destination_that_does_not_answer_is_a_warning_and_the_rest_goes_on(deployment):
-    deployment.storage.faults.add(Fault(Answer(503), path="testPermissions", times=None))
-    assert deployment.amiss() == {"destination_permissions": "warning"}
+def test_a_destination_that_does_not_answer_is_a_failure_and_the_rest_goes_on(deployment):
+    deployment.storage.faults.add(Fault(Answer(503), times=None))
+    assert deployment.amiss() == {"destination_permissions": "failed", "destination_settings": "warning"}
+
+
+def test_a_source_that_does_not_answer_is_a_failure_and_the_rest_goes_on(deployment, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
+    amiss = deployment.amiss()
+    assert amiss["source_listable"] == "failed"
+    assert not any(check.startswith(("destination", "keys")) for check in amiss)
 
 
 def test_a_destination_bucket_that_is_missing_is_created_by_its_command(deployment, monkeypatch):

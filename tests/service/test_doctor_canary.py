@@ -95,7 +95,7 @@ def test_whoever_ends_the_doctor_finds_no_canary_left(stack, monkeypatch, number
         finally:
             guard.cancel()
             doctor.kill()
-    assert (doctor.returncode, said.strip()) == (130, "Interrupted; nothing is half written.")
+    assert (doctor.returncode, said.strip()) == (130, "Interrupted; nothing is half written. The same command goes on.")
     assert stack.settle(30)
     assert left(stack) == []
 

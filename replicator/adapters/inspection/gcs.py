@@ -9,7 +9,7 @@ from typing import Any
 from replicator.adapters.gcs import NEEDED_PERMISSIONS
 from replicator.adapters.gcs_requests import JsonApi, query
 from replicator.doctor.facts import BucketSettings, DestinationFacts, LifecycleRule, Unread
-from replicator.errors import Permanent, ReplicationError, Transient
+from replicator.errors import ReplicationError, Transient
 from replicator.reasons import Reason
 
 FIELDS = (
@@ -20,14 +20,14 @@ UNREADABLE = (AttributeError, KeyError, TypeError, ValueError, RecursionError)
 
 
 def look_at(api: JsonApi, bucket: str) -> DestinationFacts:
-    """What is refused is part of the facts. Raises `Transient` where Cloud Storage gives no answer."""
+    """What is refused, or gets no answer, is part of the facts."""
     try:
         missing: frozenset[str] | ReplicationError = _missing(api, bucket)
-    except Permanent as error:
+    except ReplicationError as error:
         missing = error
     try:
         settings: BucketSettings | Unread = _settings(api, bucket)
-    except Permanent as error:
+    except ReplicationError as error:
         denied = error.reason is Reason.DESTINATION_ACCESS_DENIED
         settings = Unread(error.reason.explained(error.detail).rstrip("."), "storage.buckets.get" if denied else None)
     return DestinationFacts(bucket, missing, settings)

@@ -23,7 +23,7 @@ LOOKED_THROUGH = 100
 def look_at(client: "S3Client", bucket: str, prefixes: Sequence[str]) -> SourceFacts:
     """All there is to know of a bucket. `prefixes` are those of the keys that are replicated.
 
-    Raises `Transient` where no request gets through at all; what single requests come to is part of the facts.
+    What is refused, or gets no answer, is part of the facts.
     """
     region = _region(client, bucket)
     found, refused = None, None
@@ -68,6 +68,8 @@ def _region(client: "S3Client", bucket: str) -> str | None:
         answer: Any = translated(lambda: client.head_bucket(Bucket=bucket))
     except ClientError as error:
         answer = error.response
+    except ReplicationError:
+        return None
     region = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("x-amz-bucket-region")
     return str(region) if region else None
 

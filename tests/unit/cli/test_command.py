@@ -236,7 +236,7 @@ def test_an_unfinished_copy_can_be_interrupted(run, monkeypatch):
 
     run.engine = interrupted
     code, out, err = run("copy", "s3://source/k")
-    assert (code, out, err.strip()) == (130, "", "Interrupted; nothing is half written.")
+    assert (code, out, err.strip()) == (130, "", "Interrupted; nothing is half written. The same command goes on.")
     assert len(remaining) == 3
 
 

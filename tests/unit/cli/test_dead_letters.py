@@ -406,13 +406,14 @@ def test_an_error_that_nobody_foresaw_loses_nothing(three):
     assert (code, "secret" in err, three.left) == (70, False, ["m1", "m2", "m3"])
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("where", ["inspection", "publish", "acknowledge"])
-def test_ctrl_c_gives_everything_back(three, where):
+def test_ctrl_c_and_its_like_give_everything_back(three, where, number):
     pressed = threading.Lock()
 
     def press(name: str = "publish") -> None:
         if name == where and pressed.acquire(blocking=False):
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            signal.pthread_kill(threading.main_thread().ident, number)
             threading.Event().wait(0.01 if where == "inspection" else 10)
 
     stat = three.source.stat
@@ -420,7 +421,7 @@ def test_ctrl_c_gives_everything_back(three, where):
     three.queue.on_call = press
     three.source.stat = lambda key: (press("inspection"), stat(key))[1]
     code, _, err = three("replay", "--all")
-    assert (code, err.strip()) == (130, "Interrupted; nothing is half written.")
+    assert (code, err.strip()) == (130, "Interrupted; nothing is half written. The same command goes on.")
     assert three.left == ["m1", "m2", "m3"]
 
 

@@ -57,6 +57,7 @@ PUBLISHED = {
     "canary_written",
     "canary_replicated",
     "canary_deleted",
+    "canary_removed",
 }
 
 
