@@ -33,7 +33,7 @@ PLAN
 create_topic() { echo "there gcloud pubsub topics describe $1 || gcloud pubsub topics create $1"; }
 
 # Subscriptions whose messages stay as long as Pub/Sub keeps any: one that expires, or is dropped unread, is an event lost.
-subscribe() { # NAME TOPIC FLAGS
+subscribe() { # NAME TOPIC FLAGS [FLAGS-OF-CREATION]
     cat <<PLAN
 if FROM=\$(gcloud pubsub subscriptions describe $1 --format 'value(topic)' 2>/dev/null); then
     [ "\$FROM" != _deleted-topic_ ] || {
@@ -43,7 +43,7 @@ if FROM=\$(gcloud pubsub subscriptions describe $1 --format 'value(topic)' 2>/de
     }
     set -- update $1
 else
-    set -- create $1 --topic $2
+    set -- create $1 --topic $2 ${4:-}
 fi
 gcloud pubsub subscriptions "\$@" --expiration-period never --message-retention-duration 31d $3
 PLAN
@@ -119,6 +119,8 @@ secrets() {
     local secret
     echo && echo "# Secrets. Versions are listed from the newest on"
     create_topic secret-rotation
+    # Secret Manager publishes every change there. The reminders wait for a person, whom an alert tells of them.
+    subscribe secret-rotation secret-rotation "--ack-deadline 60" "--message-filter 'attributes.eventType = \"SECRET_ROTATE\"'"
     grant "pubsub topics" secret-rotation "\$SECRETS_AGENT" roles/pubsub.publisher
     cat <<PLAN
 FIRST_REMINDER=\$(python3 -c 'from datetime import *; print((datetime.now(timezone.utc) + timedelta($ROTATION_DAYS)).isoformat())')
@@ -238,7 +240,7 @@ patiently gcloud monitoring dashboards "\$@" --format none --config $content
 PLAN
     # Found by a label, here and not by the API's filter, so that one call is enough.
     echo "POLICIES=\$(gcloud alpha monitoring policies list --format 'value(userLabels.replicator,name)')"
-    for policy in backlog dead-letters error-ratio lag errors; do
+    for policy in backlog dead-letters error-ratio lag errors rotation; do
         content=$(filled_in "monitoring/$policy.policy.json")
         cat <<PLAN
 NAME=\$(awk '\$1 == "$policy" { print \$2; exit }' <<<"\$POLICIES")

@@ -42,7 +42,7 @@ watching() {
     echo && echo "# Alerts, dashboard, metrics"
     cat <<PLAN
 for NAME in \$(gcloud alpha monitoring policies list --format 'value(userLabels.replicator,name)' |
-    awk '\$1 ~ /^(backlog|dead-letters|error-ratio|lag|errors)\$/ { print \$2 }'); do
+    awk '\$1 ~ /^(backlog|dead-letters|error-ratio|lag|errors|rotation)\$/ { print \$2 }'); do
     gcloud alpha monitoring policies delete "\$NAME"
 done
 PLAN
@@ -91,7 +91,7 @@ accounts() {
 the_rest() {
     local name
     echo && echo "# What cannot be made again"
-    delete "pubsub subscriptions" s3-events-dead
+    for name in s3-events-dead secret-rotation; do delete "pubsub subscriptions" "$name"; done
     for name in s3-events s3-events-dead secret-rotation; do delete "pubsub topics" "$name"; done
     for name in aws-keys ingest-secrets; do delete secrets "$name"; done
     delete "artifacts repositories" replicator "--location $REGION"

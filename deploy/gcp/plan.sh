@@ -18,7 +18,7 @@ NUMBERS="CONCURRENCY TIMEOUT_SECONDS DEADLINE_SECONDS MIN_INSTANCES MAX_INSTANCE
 
 # Reads a configuration into the environment, for render.py, and ends the script if it cannot be right.
 read_config() {
-    local name known
+    local name known least most mebibytes
     [[ -r $1 ]] || complain "$1: cannot be read; copy $HERE/config.example.env and fill it in"
     known=$(sed -n 's/^\([A-Z0-9_]*\)=.*/\1/p' "$HERE/config.example.env")
     for name in $known; do unset "$name"; done
@@ -38,12 +38,42 @@ read_config() {
     [[ $PROJECT =~ ^[a-z][a-z0-9-]{4,28}[a-z0-9]$ ]] ||
         complain "PROJECT: is no project's id (and those with a domain, example.com:name, are not supported)"
     for name in $NUMBERS; do
-        [[ ${!name} =~ ^[0-9]+$ ]] || complain "$name: is not a number"
+        [[ ${!name} =~ ^(0|[1-9][0-9]{0,5})$ ]] || complain "$name: is not a number"
+        [[ ${!name} != 0 || $name == MIN_INSTANCES ]] || complain "$name: is at least 1"
     done
-    [[ $BEARABLE_ERROR_RATIO =~ ^(0|1)(\.[0-9]+)?$ ]] || complain "BEARABLE_ERROR_RATIO: is not a share, such as 0.05"
+    [[ $REGION =~ ^[a-z]+-[a-z]+[0-9]+$ ]] || complain "REGION: is none of Google's, such as europe-west1"
+    for name in $DESTINATION_BUCKETS $TARGET_GCS_BUCKET; do
+        [[ $name =~ ^[a-z0-9][a-z0-9._-]+[a-z0-9]$ ]] || complain "DESTINATION_BUCKETS, TARGET_GCS_BUCKET: $name is no bare name"
+    done
+    for name in $TARGET_GCS_BUCKET; do
+        [[ " $DESTINATION_BUCKETS " == *" $name "* ]] || complain "DESTINATION_BUCKETS: is without TARGET_GCS_BUCKET, $name"
+    done
+    [[ ${SOURCE_S3_BUCKETS:-none} =~ ^[A-Za-z0-9._,\ -]+$ ]] || complain "SOURCE_S3_BUCKETS: is no list of bare names"
+    [[ ${DELETES:-ignore} =~ ^(ignore|propagate)$ ]] || complain "DELETES: is neither ignore nor propagate"
+    [[ ${FOREIGN:-overwrite} =~ ^(overwrite|keep)$ ]] || complain "FOREIGN: is neither overwrite nor keep"
+    [[ ! $AWS_ROLE_ARN || $AWS_ROLE_ARN =~ ^arn:[a-z-]+:iam::[0-9]{12}:role/.+$ ]] || complain "AWS_ROLE_ARN: is no role's ARN"
+    for name in ${NOTIFICATION_CHANNELS//,/ }; do
+        [[ $name =~ ^projects/[^/]+/notificationChannels/[^/]+$ ]] || complain "NOTIFICATION_CHANNELS: $name is none"
+    done
+    [[ ! $IMAGE || $IMAGE =~ @sha256:[0-9a-f]+$ ]] || complain "IMAGE: does not end with a digest, @sha256:..."
+    [[ $BEARABLE_ERROR_RATIO =~ ^(0(\.[0-9]+)?|1)$ ]] || complain "BEARABLE_ERROR_RATIO: is not a share, such as 0.05"
     [[ $INGRESS =~ ^(all|internal)$ ]] || complain "INGRESS: is neither all nor internal"
     [[ $CPU =~ ^(1|2|4|6|8)$ ]] || complain "CPU: is none of 1, 2, 4, 6, 8"
     [[ $MEMORY =~ ^[1-9][0-9]*(Mi|Gi)$ ]] || complain "MEMORY: is not a size, such as 512Mi or 2Gi"
+    mebibytes=${MEMORY%?i}
+    [[ $MEMORY == *Mi ]] || mebibytes=$((mebibytes * 1024))
+    case $CPU in # https://cloud.google.com/run/docs/configuring/services/memory-limits
+        1) least=512 most=4096 ;;
+        2) least=512 most=8192 ;;
+        4) least=2048 most=16384 ;;
+        6) least=4096 most=24576 ;;
+        8) least=4096 most=32768 ;;
+    esac
+    [[ $mebibytes -ge $least && $mebibytes -le $most ]] || complain "MEMORY: with CPU=$CPU it is ${least}Mi to ${most}Mi"
+    for name in CONCURRENCY INGEST_CONCURRENCY; do
+        [[ ${!name} -le 1000 ]] || complain "$name: is 1000 at most"
+    done
+    [[ $MIN_INSTANCES -le $MAX_INSTANCES ]] || complain "MIN_INSTANCES: is more than MAX_INSTANCES"
     [[ $METRICS =~ ^(none|cloud_monitoring)$ ]] || complain "METRICS: is neither none nor cloud_monitoring"
     [[ $TIMEOUT_SECONDS -le 600 ]] || complain "TIMEOUT_SECONDS: Pub/Sub waits 600 s at most"
     [[ $((DEADLINE_SECONDS + 120)) -le $TIMEOUT_SECONDS ]] ||
@@ -52,6 +82,11 @@ read_config() {
         complain "MAX_DELIVERY_ATTEMPTS: more than 5 (config.example.env says why), 100 at most"
     [[ $REPLICATION_RULES || ($SOURCE_S3_BUCKETS && $TARGET_GCS_BUCKET) ]] ||
         complain "REPLICATION_RULES, or SOURCE_S3_BUCKETS and TARGET_GCS_BUCKET: say what is replicated"
+    [[ ! $REPLICATION_RULES || ! $SOURCE_S3_BUCKETS$TARGET_GCS_BUCKET$DELETES$FOREIGN ]] ||
+        complain "REPLICATION_RULES: not together with SOURCE_S3_BUCKETS, TARGET_GCS_BUCKET, DELETES or FOREIGN"
+    [[ ! $REPLICATION_RULES || $REPLICATION_RULES == *$'\n'* ||
+        $REPLICATION_RULES =~ ^\ *(\{|\[|rules:) || $REPLICATION_RULES =~ ^projects/[^/]+/secrets/[^/]+ ]] ||
+        complain "REPLICATION_RULES: is neither rules nor a secret's resource; no file of this machine is in the image"
 }
 
 # Where what images are built from is uploaded to.

@@ -54,6 +54,7 @@ class Doctor:
         self._caller: Caller | ReplicationError | None = None
         self._aws = connections(self._settings, self._identity)
         self._destination_api = once(self._connect_destination)
+        self._pubsub = once(self._connect_pubsub)
 
     def examine(self) -> list[Finding]:
         """All findings; the canaries fly once everything else was looked at."""
@@ -135,19 +136,13 @@ class Doctor:
 
         client = secrets.connect(self._identity.credentials(CLOUD_PLATFORM))
         read = partial(secrets.read, client, resource)
-        facts = inspection.look_at(client, resource, read, key_payload.parse_keys)
+        facts = inspection.look_at(
+            client, resource, read, key_payload.parse_keys, lambda topic: self._pubsub().subscriptions_of(topic)
+        )
         return judge_keys(facts, deployment, datetime.now(UTC))
 
     def _delivery(self, deployment: Deployment) -> Iterator[Examination]:
-        from replicator.adapters.inspection.pubsub import PubsubInspection  # noqa: PLC0415
-
         settings, visit = self._settings, self._visit
-
-        def connect() -> PubsubInspection:
-            emulated = settings.pubsub_emulator_host is not None
-            return PubsubInspection(None if emulated else self._identity.credentials(CLOUD_PLATFORM))
-
-        inspection = once(connect)
         topic, name = settings.pubsub_topic, visit.subscription
         if not name.startswith("projects/"):
             name = f"projects/{deployment.project}/subscriptions/{name}"
@@ -159,12 +154,12 @@ class Doctor:
             yield Examination(
                 Check.SUBSCRIPTION,
                 name,
-                lambda: judge_subscription(name, inspection().look_at(name), expected, deployment),
+                lambda: judge_subscription(name, self._pubsub().look_at(name), expected, deployment),
             )
         yield Examination(
             Check.HAND_OVER,
             topic or "PUBSUB_TOPIC",
-            lambda: [judge_hand_over(topic, inspection().may_publish(topic) if topic else False, deployment)],
+            lambda: [judge_hand_over(topic, self._pubsub().may_publish(topic) if topic else False, deployment)],
         )
 
     def _canaries(self, ended: Event) -> Iterator[Examination]:
@@ -197,6 +192,12 @@ class Doctor:
 
         credentials = None if self._settings.storage_emulator_host else self._identity.credentials(gcs.SCOPE)
         return gcs.connect(credentials, POOL_SIZE)
+
+    def _connect_pubsub(self) -> Any:
+        from replicator.adapters.inspection.pubsub import PubsubInspection  # noqa: PLC0415
+
+        emulated = self._settings.pubsub_emulator_host is not None
+        return PubsubInspection(None if emulated else self._identity.credentials(CLOUD_PLATFORM))
 
     def _accesses(self) -> list[SourceAccess]:
         return [*dict.fromkeys(access_of(rule, self._settings.access) for rule in self._enabled)]

@@ -87,10 +87,11 @@ class DestinationFacts:
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """How Secret Manager reminds of a new version: how often, and on which topics."""
+    """How Secret Manager reminds of a new version: how often, on which topics, and whose subscriptions get that."""
 
     period: int | None = None
     topics: tuple[str, ...] = ()
+    subscriptions: tuple[str, ...] | Unread = ()
 
 
 class Refusal(Enum):

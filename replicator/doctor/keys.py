@@ -5,9 +5,11 @@ from datetime import datetime, timedelta
 from shlex import quote
 
 from replicator.doctor.deployment import ROTATION_DAYS, ROTATION_TOPIC, Deployment, project_of
-from replicator.doctor.facts import KeyFacts, Refusal, Unread
+from replicator.doctor.facts import KeyFacts, Refusal, Rotation, Unread
 from replicator.doctor.finding import Check, Finding, failed, ok, unread, warning
 from replicator.doctor.source import new_key
+
+DAY = 86_400
 
 
 def judge_keys(facts: KeyFacts, deployment: Deployment, now: datetime) -> Iterator[Finding]:
@@ -52,11 +54,27 @@ def _rotation(subject: str, facts: KeyFacts, at: str, now: datetime) -> Finding:
     if isinstance(facts.rotation, Unread):
         return unread(check, subject, facts.rotation)
     if facts.rotation.period and facts.rotation.topics:
-        return ok(check, subject, f"Secret Manager reminds of it every {facts.rotation.period // 86_400} days.")
+        return _heard(
+            subject, facts.rotation, f"Secret Manager reminds of it every {facts.rotation.period // DAY} days"
+        )
     following = (now + timedelta(days=ROTATION_DAYS)).strftime("%Y-%m-%dT%H:%M:%SZ")
     topic = f"projects/{project_of(facts.resource)}/topics/{ROTATION_TOPIC}"
     mend = (
         f"gcloud secrets update {at} --add-topics {quote(topic)} "
-        f"--rotation-period {ROTATION_DAYS * 86_400}s --next-rotation-time {following}"
+        f"--rotation-period {ROTATION_DAYS * DAY}s --next-rotation-time {following}"
     )
     return warning(check, subject, "Nobody is reminded of replacing the keys.", mend)
+
+
+def _heard(subject: str, rotation: Rotation, said: str) -> Finding:
+    check, topic = Check.KEYS_ROTATION, rotation.topics[0]
+    if isinstance(rotation.subscriptions, Unread):
+        return unread(check, topic, rotation.subscriptions)
+    if rotation.subscriptions:
+        return ok(check, subject, f"{said}, in {', '.join(rotation.subscriptions)}.")
+    mend = (
+        f"gcloud pubsub subscriptions create {ROTATION_TOPIC} --project {quote(project_of(topic) or '')} "
+        f"--topic {quote(topic)} --expiration-period never --message-retention-duration 31d "
+        "--message-filter 'attributes.eventType = \"SECRET_ROTATE\"'"
+    )
+    return warning(check, subject, f"{said}, on a topic without a subscription: nobody hears of it.", mend)

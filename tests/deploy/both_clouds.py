@@ -33,7 +33,7 @@ case "$*" in
     *"value(uniqueId)") echo {SERVICE_ACCOUNT} ;;
     *"value(projectNumber)") echo 123456789012 ;;
     *"value(image_summary.digest)") echo sha256:newest ;;
-    *"revisions list"*) printf '%s\\n' {IMAGES}new {IMAGES}new {IMAGES}before {IMAGES}new ;;
+    *"revisions list"*) printf '%s\\n' {IMAGES}2 {IMAGES}2 {IMAGES}1 {IMAGES}2 ;;
     *"objects list"*) echo '[{{"name": "gone"}}, {{"name": ".replicator/part"}}]' ;;
     *"buckets describe"*"json") echo '{{}}' ;;
     *"print-"*"-token"*) echo a-token ;;
@@ -44,9 +44,9 @@ esac
 
 REPLICATOR = """#!/bin/sh
 echo "$*" >> "$LOGS/replicator"
-env -0 > "$LOGS/variables"
+env -0 > "$LOGS/variables-of-$1-$(grep -c "^$1" "$LOGS/replicator")"
 """
-"""Stands in for bin/replicator."""
+"""Stands in for bin/replicator, and keeps the variables of each call of a command."""
 
 PRELUDE = """set -euo pipefail
 aws() { # For SQS the AWS CLI's first version heeds only the option.

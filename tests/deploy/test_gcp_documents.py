@@ -99,7 +99,9 @@ def test_what_is_watched_is_what_is_deployed(given: dict[str, list[Any]], calls:
     services = {service["metadata"]["name"] for service in given["service"]}
     subscriptions = {arguments[3] for arguments, _ in calls if arguments[:3] == ["pubsub", "subscriptions", "create"]}
     assert set(re.findall(r'service_name="([\w-]+)"', text)) <= services
-    assert set(re.findall(r'subscription_id="([\w-]+)"', text)) == {"s3-events-push"} <= subscriptions
+    assert (
+        set(re.findall(r'subscription_id="([\w-]+)"', text)) == {"s3-events-push", "secret-rotation"} <= subscriptions
+    )
 
 
 def test_the_roles_that_are_given_are_those_that_the_page_of_permissions_lists(calls: list[Call]) -> None:

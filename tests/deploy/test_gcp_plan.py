@@ -36,6 +36,8 @@ def test_a_dry_run_needs_no_gcloud_and_names_every_resource(tmp_path: Path) -> N
         *(f"gcloud pubsub topics create {name}" for name in ("s3-events", "s3-events-dead", "secret-rotation")),
         "set -- create s3-events-dead --topic s3-events-dead",
         "set -- create s3-events-push --topic s3-events",
+        "set -- create secret-rotation --topic secret-rotation --message-filter 'attributes.eventType = "
+        "\"SECRET_ROTATE\"'",
         *(f"gcloud secrets create {name} --replication-policy automatic" for name in ("aws-keys", "ingest-secrets")),
         "gcloud artifacts repositories create replicator --location europe-west1",
         "gcloud storage buckets update gs://my-replica-bucket --lifecycle-file",
@@ -117,6 +119,9 @@ def test_the_service_s_own_metrics_take_a_role(tmp_path: Path) -> None:
     assert "roles/monitoring.metricWriter" in dry_run(_folder(tmp_path, "own"), METRICS="cloud_monitoring").output
 
 
+ONLY_RULES = {"SOURCE_S3_BUCKETS": "", "TARGET_GCS_BUCKET": "", "DESTINATION_BUCKETS": "my-replica-bucket"}
+
+
 @pytest.mark.parametrize(
     ("values", "complaint"),
     [
@@ -135,6 +140,30 @@ def test_the_service_s_own_metrics_take_a_role(tmp_path: Path) -> None:
         ({"MAX_DELIVERY_ATTEMPTS": MAX_FAILED_DELIVERIES}, "MAX_DELIVERY_ATTEMPTS"),
         ({"TARGET_GCS_BUCKET": ""}, "REPLICATION_RULES"),
         ({"METRICS": "otlp"}, "METRICS"),
+        ({"REGION": "EU"}, "REGION"),
+        ({"DESTINATION_BUCKETS": "gs://my-replica-bucket"}, "DESTINATION_BUCKETS"),
+        ({"DESTINATION_BUCKETS": "other-bucket"}, "DESTINATION_BUCKETS"),
+        ({"TARGET_GCS_BUCKET": "new-bucket"}, "DESTINATION_BUCKETS"),
+        ({"SOURCE_S3_BUCKETS": "s3://x"}, "SOURCE_S3_BUCKETS"),
+        ({"DELETES": "propogate"}, "DELETES"),
+        ({"FOREIGN": "kepp"}, "FOREIGN"),
+        ({"AWS_ROLE_ARN": "arn:aws:iam:::role/replicator-reader"}, "AWS_ROLE_ARN"),
+        ({"NOTIFICATION_CHANNELS": "me@example.com"}, "NOTIFICATION_CHANNELS"),
+        ({"IMAGE": "r/i:latest"}, "IMAGE"),
+        ({"BEARABLE_ERROR_RATIO": "1.5"}, "BEARABLE_ERROR_RATIO"),
+        ({"MEMORY": "256Mi"}, "MEMORY"),
+        ({"CPU": "8"}, "MEMORY"),
+        ({"CPU": "4", "MEMORY": "64Gi"}, "MEMORY"),
+        ({"CONCURRENCY": 0}, "CONCURRENCY"),
+        ({"CONCURRENCY": 2000}, "CONCURRENCY"),
+        ({"INGEST_CONCURRENCY": 0}, "INGEST_CONCURRENCY"),
+        ({"MAX_INSTANCES": 0}, "MAX_INSTANCES"),
+        ({"MIN_INSTANCES": 200}, "MIN_INSTANCES"),
+        ({"ROTATION_DAYS": 0}, "ROTATION_DAYS"),
+        ({"DEADLINE_SECONDS": 0}, "DEADLINE_SECONDS"),
+        ({"DEADLINE_SECONDS": "08"}, "DEADLINE_SECONDS"),
+        ({"REPLICATION_RULES": "rules: []"}, "REPLICATION_RULES"),
+        ({**ONLY_RULES, "REPLICATION_RULES": "deploy/rules.yaml"}, "REPLICATION_RULES"),
     ],
 )
 def test_what_cannot_be_right_is_refused_before_anything_is_done(
@@ -143,6 +172,30 @@ def test_what_cannot_be_right_is_refused_before_anything_is_done(
     refused = dry_run(tmp_path, **values)
     assert (refused.status, refused.output) == (2, "")
     assert refused.errors.startswith(complaint)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {**ONLY_RULES, "REPLICATION_RULES": "projects/p/secrets/rules"},
+        {**ONLY_RULES, "REPLICATION_RULES": '{"rules": []}'},
+        {"CPU": "2", "MEMORY": "8Gi", "MIN_INSTANCES": 100, "DELETES": "propagate", "FOREIGN": "keep"},
+        {"SOURCE_S3_BUCKETS": "a-bucket, another.bucket", "AWS_ROLE_ARN": "arn:aws-cn:iam::111122223333:role/a/b"},
+    ],
+)
+def test_what_can_be_right_is_planned(tmp_path: Path, values: dict[str, object]) -> None:
+    planned = dry_run(tmp_path, **values)
+    assert (planned.status, planned.errors) == (0, "")
+
+
+def test_messages_outlast_the_outage_that_the_configuration_says() -> None:
+    """The waits between deliveries: 10 s, doubled up to 600 s (https://cloud.google.com/pubsub/docs/handling-failures)."""
+    waits = [min(10 * 2**n, 600) for n in range(20)]
+    example = (GCP / "config.example.env").read_text()
+    assert "20 outlast an outage of two hours" in example
+    assert 2 * 3600 <= sum(waits[:19]) < 3 * 3600
+    assert "5 only one\n# of two and a half minutes" in example
+    assert sum(waits[:4]) == 150
 
 
 @pytest.mark.parametrize(

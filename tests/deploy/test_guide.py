@@ -146,7 +146,9 @@ def test_the_commands_work_as_they_stand(guided: Shell):
     assert guided.told("curl").count("/v1/object/") == 3
     assert guided.told("curl").count('"messages"') == 1
     assert f"--service-url {URL.format('replicator')} --canary --canary-seconds 600" in guided.told("replicator")
-    variables = dict(variable.split("=", 1) for variable in guided.told("variables").split("\0") if variable)
+    assert guided.told("replicator").splitlines()[-1].endswith(f"--service-url {URL.format('replicator')}")
+    assert "\0AWS_ROLE_ARN=" not in guided.told("variables-of-doctor-2")
+    variables = dict(one.split("=", 1) for one in guided.told("variables-of-doctor-1").split("\0") if one)
     with patch.dict(os.environ, variables, clear=True):
         settings = EngineSettings.load()
     assert settings.rules.source_buckets == {SOURCE}
@@ -157,8 +159,8 @@ def test_the_commands_work_as_they_stand(guided: Shell):
 
     guided.run(of("1. What you need", "5. The first object", "Upgrade", "Roll back", "Dead letters", "Leave"))
     assert guided.told("replicator").splitlines()[-2:] == ["dead-letters list", "dead-letters replay --mended"]
-    assert "AWS_ROLE_ARN=" not in guided.told("variables")
-    assert f"\nIMAGE={IMAGES}before\n" in (guided.folder / "deploy" / "gcp" / "config.env").read_text()
+    assert "\0AWS_ROLE_ARN=" not in guided.told("variables-of-dead-letters-2")
+    assert f"\nIMAGE={IMAGES}1\n" in (guided.folder / "deploy" / "gcp" / "config.env").read_text()
     build = next(line for line in guided.told().splitlines() if line.startswith("builds submit"))
     assert "replicator-build@my-project.iam.gserviceaccount.com" in build
     assert "service-accounts delete" not in guided.told()

@@ -41,6 +41,20 @@ def stack(running, tmp_path, monkeypatch):
     return running
 
 
+def test_against_the_local_stack_it_finds_what_the_document_says(stack, capsys, monkeypatch):
+    monkeypatch.delenv("AWS_ENDPOINT_URL_STS")
+    stack.s3.put_object(Bucket=SOURCE_BUCKET, Key="hello.txt", Body=b"Hello")
+    with pytest.raises(SystemExit):
+        cli.main(["doctor", "--json"])
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    said = re.search(r"Against `make run`.*?\n\n", (ROOT / "docs/doctor.md").read_text(), re.DOTALL)[0]
+    warned = re.search(r"not have (.*) warn", said, re.DOTALL)[1]
+    assert {one["check"] for one in findings if one["status"] == "warning"} == {*re.findall("`(.*?)`", warned)}
+    assert {one["check"] for one in findings if one["status"] == "failed"} == {"source_events"}
+    stack.s3.delete_object(Bucket=SOURCE_BUCKET, Key="hello.txt")
+    assert stack.settle(30)
+
+
 def canary(capsys, *arguments: str) -> tuple[int, dict[str, dict]]:
     with pytest.raises(SystemExit) as ended:
         cli.main(["doctor", "--json", "--canary", *arguments])

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from google.api_core import exceptions as api
+from google.pubsub_v1 import Subscription
 
 from replicator import cli
 from tests.identity_servers import Sts, running
@@ -14,6 +15,7 @@ from tests.secret_manager import accessed, instead_of_secret_manager
 from tests.servers import cloud_storage
 
 SECRET = "projects/p/secrets/aws-keys"
+ROTATION = "projects/p/topics/secret-rotation"
 KEYS = b'{"AccessKeyId": "AKIA1", "SecretAccessKey": "never-shown"}'
 BEFORE = datetime.now(UTC) - timedelta(days=100)
 
@@ -24,7 +26,7 @@ class SecretManager:
     def __init__(self) -> None:
         self.payload, self.created, self.denied, self.faults = KEYS, datetime.now(UTC), set(), {}
         self.rotation = SimpleNamespace(rotation_period=timedelta(days=90))
-        self.topics = [SimpleNamespace(name="projects/p/topics/secret-rotation")]
+        self.topics = [SimpleNamespace(name=ROTATION)]
 
     def access_secret_version(self, **_: object):
         self._check("access")
@@ -81,6 +83,8 @@ def sts(monkeypatch, tmp_path):
         }.items():
             monkeypatch.setenv(name, value)
         monkeypatch.chdir(tmp_path)
+        messages.subscriptions["projects/p/subscriptions/secret-rotation"] = Subscription(topic=ROTATION)
+        server.pubsub = messages
         yield server
 
 
@@ -113,6 +117,14 @@ def test_old_keys_are_a_warning(manager, sts, capsys):
 def test_keys_that_nobody_is_reminded_of_are_a_warning(manager, sts, capsys):
     manager.rotation = None
     assert amiss(capsys) == {"keys_rotation": "warning"}
+
+
+def test_reminders_that_nobody_hears_are_a_warning(manager, sts, capsys):
+    sts.pubsub.subscriptions.clear()
+    assert amiss(capsys) == {"keys_rotation": "warning"}
+    sts.pubsub.denied.add("ListTopicSubscriptions")
+    found = keys(capsys)["keys_rotation"]
+    assert (found["status"], "pubsub.topics.get" in found["detail"]) == ("warning", True)
 
 
 @pytest.mark.parametrize(

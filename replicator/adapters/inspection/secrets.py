@@ -14,7 +14,16 @@ T = TypeVar("T")
 TIMEOUT = 10
 
 
-def look_at(client: Any, resource: str, read: Callable[[], bytes], parse: Callable[[bytes], object]) -> KeyFacts:
+Subscriptions = tuple[str, ...] | Unread
+
+
+def look_at(
+    client: Any,
+    resource: str,
+    read: Callable[[], bytes],
+    parse: Callable[[bytes], object],
+    subscriptions_of: Callable[[str], Subscriptions],
+) -> KeyFacts:
     """`read` and `parse` are the service's own, of which the keys go nowhere else; never raises what they raise."""
     secret, _, version = resource.partition("/versions/")
     try:
@@ -33,7 +42,10 @@ def look_at(client: Any, resource: str, read: Callable[[], bytes], parse: Callab
         created=_seen(
             lambda: client.get_secret_version(name=name, timeout=TIMEOUT).create_time, "secretmanager.versions.get"
         ),
-        rotation=_seen(lambda: _rotation(client.get_secret(name=secret, timeout=TIMEOUT)), "secretmanager.secrets.get"),
+        rotation=_seen(
+            lambda: _rotation(client.get_secret(name=secret, timeout=TIMEOUT), subscriptions_of),
+            "secretmanager.secrets.get",
+        ),
     )
 
 
@@ -52,9 +64,13 @@ def _refusal(client: Any, secret: str, cause: BaseException | None) -> Refusal |
     return Refusal.EMPTY
 
 
-def _rotation(secret: Any) -> Rotation:
+def _rotation(secret: Any, subscriptions_of: Callable[[str], Subscriptions]) -> Rotation:
     period = secret.rotation.rotation_period if secret.rotation else None
-    return Rotation(int(period.total_seconds()) if period else None, tuple(topic.name for topic in secret.topics))
+    topics = tuple(topic.name for topic in secret.topics)
+    found = [subscriptions_of(topic) for topic in topics]
+    seen = tuple(name for names in found if not isinstance(names, Unread) for name in names)
+    unseen = [names for names in found if isinstance(names, Unread)]
+    return Rotation(int(period.total_seconds()) if period else None, topics, seen or (unseen[0] if unseen else ()))
 
 
 def _seen(look: Callable[[], T], permission: str) -> T | Unread:

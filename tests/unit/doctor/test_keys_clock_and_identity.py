@@ -17,11 +17,17 @@ from replicator.reasons import Reason
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 DEPLOYMENT = Deployment("p", account="replicator@p.iam.gserviceaccount.com")
 SECRET = "projects/p/secrets/aws-keys"
-SOUND = KeyFacts(SECRET, created=NOW - timedelta(days=90), rotation=Rotation(90 * 86_400, ("t",)))
+TOPIC = "projects/p/topics/secret-rotation"
+REMINDED = Rotation(90 * 86_400, (TOPIC,), ("projects/p/subscriptions/s",))
+SOUND = KeyFacts(SECRET, created=NOW - timedelta(days=90), rotation=REMINDED)
 
 
 def unreadable(refusal: Refusal | None) -> KeyFacts:
     return replace(SOUND, unreadable="x", refusal=refusal)
+
+
+def unheard(subscriptions: tuple[str, ...] | Unread) -> KeyFacts:
+    return replace(SOUND, rotation=replace(REMINDED, subscriptions=subscriptions))
 
 
 def judged(facts: KeyFacts) -> dict:
@@ -47,6 +53,8 @@ def test_all_is_well_with_a_sound_secret():
         (Check.KEYS_ROTATION, replace(SOUND, rotation=Unread("")), "warning", None),
         (Check.KEYS_ROTATION, replace(SOUND, rotation=Rotation()), "warning", "-time 2027-02-19T00:00:00Z"),
         (Check.KEYS_ROTATION, replace(SOUND, rotation=Rotation(86_400)), "warning", "topics/secret-rotation"),
+        (Check.KEYS_ROTATION, unheard(()), "warning", f"--project p --topic {TOPIC} "),
+        (Check.KEYS_ROTATION, unheard(Unread("")), "warning", None),
         (Check.KEYS_ROTATION, replace(SOUND, resource=f"{SECRET}/versions/3"), "warning", None),
         (Check.KEYS_ROTATION, replace(SOUND, resource=f"{SECRET}/versions/latest"), "ok", None),
     ],
