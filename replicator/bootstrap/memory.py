@@ -6,7 +6,7 @@ from pathlib import Path
 MIB = 1024**2
 
 BESIDE = 128 * MIB
-"""What the process needs beside its copies; measured in docs/benchmarks.md."""
+"""What the process needs beside its copies; what docs/reliability.md measures under overload stays within it."""
 
 SHARE = 2
 """Of the rest, copies get one part in so many: what the sockets and the threads of a full house hold comes on top."""

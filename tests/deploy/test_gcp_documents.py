@@ -37,8 +37,8 @@ ALIGNERS = {"GAUGE": {"ALIGN_MAX", "ALIGN_MEAN"}, "DELTA": {"ALIGN_DELTA", "ALIG
 
 IDENTITIES = {
     "allUsers": "everybody",
-    "serviceAccount:replicator@my-project": "`replicate`",
-    "serviceAccount:replicator-ingest@my-project": "`ingest`",
+    "serviceAccount:replicator@my-project": "`replicator`",
+    "serviceAccount:replicator-ingest@my-project": "`replicator-ingest`",
     "serviceAccount:replicator-push@my-project": "the push subscription's",
     "serviceAccount:replicator-build@my-project": "the build's",
     "serviceAccount:service-123@gcp-sa-pubsub": "Pub/Sub's service agent",
@@ -112,7 +112,7 @@ def test_the_roles_that_are_given_are_those_that_the_page_of_permissions_lists(c
         for arguments, _ in calls
         if "add-iam-policy-binding" in arguments
     }
-    with_metrics = {("`replicate`", "roles/monitoring.metricWriter")}
+    with_metrics = {("`replicator`", "roles/monitoring.metricWriter")}
     assert {row for row in rows if row[0] in IDENTITIES.values()} - with_metrics == given
 
 
