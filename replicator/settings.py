@@ -15,9 +15,10 @@ from pydantic import AliasChoices, ByteSize, Field, SecretStr, ValidationError, 
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
 
 from replicator.rules import Deletes, Foreign, Rule, RuleSet, SourceAccess
-from replicator.rules.fields import DestinationBucket, Role, Secret, SourceBucket
+from replicator.rules.fields import DestinationBucket, Role, Secret, SourceBucket, matching
 
 Topic = Annotated[str, Field(pattern="^projects/[^/]+/topics/[^/]+$")]
+Url = Annotated[str, matching("https?://[^/]+.*", "a URL, such as http://127.0.0.1:4443")]
 Subscription = Annotated[str, Field(pattern="^projects/[^/]+/subscriptions/[^/]+$")]
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -190,7 +191,7 @@ class EngineSettings(Settings):
     foreign: Foreign = Field(
         Foreign.OVERWRITE, description="What happens to destination objects without a receipt: `overwrite` or `keep`."
     )
-    storage_emulator_host: str | None = Field(
+    storage_emulator_host: Url | None = Field(
         None, description="Google's own variable: a Cloud Storage server for tests, which takes no credentials."
     )
     aws_region: str | None = Field(None, description="Region of the S3 client.")

@@ -8,11 +8,11 @@ from typing import Any
 from replicator.adapters.google_identity import CLOUD_PLATFORM, GoogleIdentity
 from replicator.ports import KeyStore, Source
 from replicator.rules import Rule, RuleSet, SourceAccess
-from replicator.settings import EngineSettings
+from replicator.settings import ConfigurationError, EngineSettings
 
 
 def build_source(settings: EngineSettings, rules: RuleSet, identity: GoogleIdentity, pool_size: int) -> Source:
-    """Reads the buckets of the enabled rules, and no other."""
+    """Reads the buckets of the enabled rules, and no other. Raises `ConfigurationError`."""
     from replicator.adapters import s3, source_by_bucket  # noqa: PLC0415  what a target does not use is not imported
 
     key_store = key_stores(settings, identity)
@@ -20,9 +20,11 @@ def build_source(settings: EngineSettings, rules: RuleSet, identity: GoogleIdent
     @cache
     def source(access: SourceAccess) -> Source:
         keys = key_store(access)
-        return s3.S3Source(
-            s3.connect(keys, settings.aws_region, pool_size, access.request_payer), keys, rules.tag_filtered_buckets
-        )
+        try:
+            client = s3.connect(keys, settings.aws_region, pool_size, access.request_payer)
+        except ValueError:
+            raise ConfigurationError("AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL: one is not a URL") from None
+        return s3.S3Source(client, keys, rules.tag_filtered_buckets)
 
     return source_by_bucket.SourceByBucket(
         {

@@ -96,7 +96,7 @@ def _introduce(stack: Stack, screen: Screen) -> None:
     screen.say()
     variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in stack.variables.items())
     screen.say("For the command line, in another shell:", "dim")
-    screen.say(f"export {variables}")
+    screen.say(f"unset {' '.join(ONE_RULE.variables)} REPLICATION_RULES; export {variables}")
     screen.say()
     if stack.rules.caveat:
         screen.say(stack.rules.caveat, "yellow")

@@ -219,7 +219,7 @@ class Stack:
         self._screen.say(text, "yellow")
 
     def _show(self, fields: Mapping[str, Any]) -> None:
-        if fields["result"] == PUBLISHED:
+        if fields["result"] == PUBLISHED or fields.get("dry_run"):  # neither has changed what is shown
             return
         if (destination := fields.get("destination")) and not destination.startswith(f"gs://{DESTINATION_BUCKET}/"):
             fields = {**fields, "elsewhere": destination}

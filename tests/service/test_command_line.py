@@ -128,11 +128,12 @@ def test_a_server_that_is_away_is_worth_another_try(line):
     assert "source_unavailable" in err
 
 
-def test_a_wrong_configuration_names_the_variable_and_is_2(line):
-    for command in ("copy", "status", "explain"):
-        code, out, err = line.run(command, HELLO, CHUNK_SIZE="secret")
+@pytest.mark.parametrize("variable", ["CHUNK_SIZE", "STORAGE_EMULATOR_HOST", "AWS_ENDPOINT_URL_S3"])
+def test_a_wrong_configuration_names_the_variable_and_is_2(line, variable):
+    for command in (("copy", HELLO), ("status", HELLO), ("explain", HELLO), ("check",)):
+        code, out, err = line.run(*command, **{variable: "secret"})
         assert (code, out) == (2, "")
-        assert err.startswith("Error: configuration: CHUNK_SIZE: ")
+        assert err.startswith(f"Error: configuration: {variable}")
         assert "secret" not in err
 
 

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+import requests
 from playwright.sync_api import expect
 
 from replicator.dev.rules import DESTINATION_BUCKET, SOURCE_BUCKET, read_rules
@@ -91,6 +92,14 @@ def test_a_file_that_is_uploaded_appears_on_both_sides_with_its_outcome(page, st
     expect(outcome).to_contain_text(re.compile(r"path whole.*bytes 19 B.*attempts 1.*took.*lag \d", re.DOTALL))
     replicated = stack.storage.bucket(DESTINATION_BUCKET).blob("uploaded.txt")
     assert replicated.download_as_bytes() == b"Hello from the page"
+
+
+def test_a_dry_run_is_no_outcome(page, stack):
+    direct = {"bucket": SOURCE_BUCKET, "key": "dry.txt", "dry_run": True}
+    assert requests.post(f"{stack.replicate_url}/v1/replicate", json=direct, timeout=30).json()["dry_run"]
+    upload(page, "wet.txt")
+    expect(outcomes(page, "wet.txt", "created")).to_have_count(1)
+    expect(page.locator("#outcomes li").filter(has=page.get_by_text("dry.txt", exact=True))).to_have_count(0)
 
 
 def test_a_file_that_is_dropped_is_uploaded(page):
