@@ -16,17 +16,21 @@ class LocalRules:
     """The variables that tell the service, and the buckets there have to be for it.
 
     `idle` are those of the two usual buckets that no rule names. The page, the samples and the watched folder know no
-    other buckets, so that they show nothing of such rules.
+    other buckets, so that they show nothing of such rules. `with_keys` are the rules that name keys of their own.
     """
 
     variables: Mapping[str, str]
     source_buckets: frozenset[str] = frozenset({SOURCE_BUCKET})
     destination_buckets: frozenset[str] = frozenset({DESTINATION_BUCKET})
     idle: frozenset[str] = frozenset()
+    with_keys: tuple[str, ...] = ()
 
     @property
     def caveat(self) -> str | None:
         """One line for a person who would otherwise wait for what never comes."""
+        if self.with_keys:
+            named = ", ".join(self.with_keys)
+            return f"The keys that these rules name are looked for in Google Cloud and AWS, from here, too: {named}."
         if SOURCE_BUCKET in self.idle:
             used = ", ".join(sorted(self.source_buckets - self.idle))
             return f"No rule reads {SOURCE_BUCKET}, which samples, drop folder and page use: put objects into {used}."
@@ -54,4 +58,5 @@ def read_rules(file: Path) -> LocalRules:
         ONE_RULE.source_buckets | rules.source_buckets,
         ONE_RULE.destination_buckets | rules.destination_buckets,
         frozenset({SOURCE_BUCKET} - rules.source_buckets | {DESTINATION_BUCKET} - rules.destination_buckets),
+        tuple(rule.id for rule in rules.rules if rule.access.credentials_secret or rule.access.role_arn),
     )

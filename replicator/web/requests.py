@@ -17,6 +17,7 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.wrappers import Request
 
@@ -116,6 +117,9 @@ class BatchRequest(BaseModel):
 
 FIELDS = frozenset({*DirectRequest.model_json_schema()["properties"], *BatchRequest.model_fields})
 """What an error may name."""
+
+UNKNOWN = f"not known; known are {', '.join(sorted(FIELDS))}"
+ANOTHER_NAME = "not for this door, or there by another name already"
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,18 +227,22 @@ def read_json(body: bytes) -> object:
 def _validated(model: type[Model], document: object) -> Model:
     if isinstance(document, dict) and len(document) > len(FIELDS):
         # Not one by one: pydantic would make an error of each, a hundred times the body's size.
-        raise _malformed("another field: Extra inputs are not permitted")
+        raise _malformed(f"another field: {UNKNOWN}")
     try:
         return model.model_validate(document)
     except ValidationError as error:
         problems = error.errors(include_input=False, include_url=False, include_context=False)
-        details = {f"{_field(problem['loc'])}: {_said(problem['msg'])}" for problem in problems}
+        details = {f"{_field(problem['loc'])}: {_said(problem)}" for problem in problems}
         raise _malformed("; ".join(sorted(details))) from None
 
 
-def _said(message: str) -> str:
+def _said(problem: ErrorDetails) -> str:
     """Without the words that are about this program."""
-    return re.sub(r"^Value error, |(?<=valid dictionary) or instance of \w+", "", message)
+    if problem["type"] == "extra_forbidden":
+        return ANOTHER_NAME if problem["loc"][0] in FIELDS else UNKNOWN
+    if problem["type"] == "model_type":
+        return "not an object"
+    return problem["msg"].removeprefix("Value error, ")
 
 
 def _malformed(detail: str) -> Permanent:

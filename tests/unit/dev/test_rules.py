@@ -38,6 +38,13 @@ def test_without_rules_there_is_the_one(tmp_path):
     assert ONE_RULE.caveat is None
 
 
+def test_rules_that_name_keys_are_told_to_the_person(tmp_path):
+    file = tmp_path / "rules.yaml"
+    source = "{bucket: source-bucket, credentials: projects/p/secrets/s}"
+    file.write_text(f"rules: [{{id: keyed, source: {source}, destination: {{bucket: replica-bucket}}}}]")
+    assert read_rules(file).caveat.endswith("from here, too: keyed.")
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(StackError, match=r"absent\.yaml: No such file"):
         read_rules(tmp_path / "absent.yaml")
