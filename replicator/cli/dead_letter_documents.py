@@ -15,7 +15,7 @@ def message_document(found: Inspection, now: datetime, **done: object) -> Docume
         "message_id": letter.message_id,
         "published_at": letter.published_at.isoformat(),
         "age_seconds": int((now - letter.published_at).total_seconds()),
-        "attempts": letter.attempts,
+        "delivery_attempts": letter.attempts,
         "mended": found.mended,
         "reasons": sorted({aspect.reason for aspect in found.aspects}),
         **(error_fields(found.malformed) if found.malformed else {}),

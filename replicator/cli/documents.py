@@ -21,7 +21,7 @@ def encoded(document: Document) -> str:
 def copy_document(key: SourceKey, results: Sequence[Outcome | Failure], seconds: float) -> Document:
     return {
         "source": str(key),
-        "seconds": round(seconds, 3),
+        "duration_seconds": round(seconds, 3),
         "outcomes": [result_document(result) for result in results],
     }
 

@@ -33,7 +33,7 @@ def test_what_google_s_emulator_gives_up_converges_once_it_is_mended(proof: Proo
             assert time.monotonic() < deadline
             listed = route.run("list")
         assert sorted(letter["reasons"] for letter in listed) == [["event_malformed"], ["source_bucket_not_found"]]
-        assert {letter["attempts"] for letter in listed} == {5}
+        assert {letter["delivery_attempts"] for letter in listed} == {5}
         route.mend("k", b"hello")
         (replayed,) = route.run("replay", "--mended")
         assert replayed["attributes"] == {"bucket": "b"}

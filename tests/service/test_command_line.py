@@ -201,7 +201,7 @@ def test_what_libraries_log_is_not_part_of_the_output(line):
 
 DOCUMENT = (ROOT / "docs/cli.md").read_text()
 EXAMPLES = re.findall(r"^\$ python -m replicator (.+)\n((?:(?!\$ |```).*\n)*)", DOCUMENT, re.MULTILINE)
-VOLATILE = r"\d{16}|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d|\d+\.\d+ s(?=])|(?<=\"seconds\": )\d+\.\d+"
+VOLATILE = r"\d{16}|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d|\d+\.\d+ s(?=])|(?<=\"duration_seconds\": )\d+\.\d+"
 
 
 def test_the_document_s_examples_print_what_it_says(line):

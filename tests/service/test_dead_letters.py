@@ -31,7 +31,7 @@ def test_a_message_whose_cause_is_mended_converges_like_any_other(route):
 
     route.mend("reports/1", b"hello")
     (mended,) = route.run("list", "--mended")
-    assert (mended["reasons"], mended["attempts"]) == (["destination_absent"], 2)
+    assert (mended["reasons"], mended["delivery_attempts"]) == (["destination_absent"], 2)
     assert route.service.visible("reports/1") is None
 
     (replayed,) = route.run("replay", "--key", "reports/*", "--rule", "default", "--newer-than", "1h")

@@ -116,7 +116,7 @@ def test_a_copy_as_json_has_an_outcome_for_each_destination(run_three):
     code, document = run_three.json("copy", "s3://source/k")
     assert code == 0
     assert document["source"] == "s3://source/k"
-    assert document["seconds"] >= 0
+    assert document["duration_seconds"] >= 0
     assert [(found["result"], found["destination"], found["rule"]) for found in document["outcomes"]] == [
         ("created", "gs://archive/k", "large"),
         ("created", "gs://replica/k", "default"),

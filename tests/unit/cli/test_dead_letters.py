@@ -121,7 +121,7 @@ def test_a_list_as_json_has_a_document_with_all_of_it_for_each_message(three):
         ["source_archived"],
         ["event_malformed"],
     ]
-    assert (mended["message_id"], mended["mended"], mended["attempts"]) == ("m1", True, 5)
+    assert (mended["message_id"], mended["mended"], mended["delivery_attempts"]) == ("m1", True, 5)
     assert (mended["attributes"], 3600 <= mended["age_seconds"] < 3660) == (
         {"bucket": "source", "event_id": "e-1"},
         True,
