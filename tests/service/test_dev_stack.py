@@ -288,7 +288,7 @@ def test_the_variables_lead_the_command_line_to_its_dead_letters(tmp_path):
             check=True,
         )
     (letter,) = [json.loads(line) for line in listed.stdout.splitlines()]
-    assert (letter["reasons"], letter["attempts"]) == (["destination_name_invalid"], 5)
+    assert (letter["reasons"], letter["delivery_attempts"]) == (["destination_name_invalid"], 5)
     assert [event["source"] for event in letter["events"]] == [f"s3://{SOURCE_BUCKET}/{unnameable}"]
 
 
