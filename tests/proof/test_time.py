@@ -182,6 +182,17 @@ def test_neither_age_nor_order_of_events_decides_what_is_replicated(service: Ser
     account("in the future" if age < timedelta(0) else "now" if not age else "old", lines)
 
 
+@pytest.mark.parametrize("age", [-YEAR, -timedelta(minutes=5), timedelta(minutes=5), YEAR], ids=str)
+def test_an_event_counts_whatever_the_time_of_the_one_before_it(service: Service, age):
+    key, before = f"order/{age}", datetime.now(UTC)
+    for data, when in ((b"first", before), (b"second", before - age)):
+        service.put(key, data)
+        event = eventbridge(key)
+        event["time"] = when.isoformat()
+        assert service.push(push(event)).status_code == 204
+        assert service.visible(key) == data
+
+
 @quick
 @given(st.datetimes(timezones=st.just(UTC)))
 def test_the_lag_is_never_negative_and_never_an_error(when):
@@ -347,7 +358,9 @@ def test_an_event_to_the_millisecond_does_not_make_an_object_of_whole_seconds_lo
 
 # --- Our own clocks ---------------------------------------------------------------------------------------------------
 
-WALL_CLOCK = re.compile(r"\btime\.time(_ns)?\(|\bfrom time import\b.*\btime\b|\.(now|utcnow|today)\(")
+WALL_CLOCK = re.compile(
+    r"\btime\.(time|time_ns|localtime|gmtime|ctime)\b|\bfrom time import\b.*\btime\b|\.(now|utcnow|today)\("
+)
 
 
 def test_the_wall_clock_is_read_where_others_clocks_are_compared_with_it_and_nowhere_else():

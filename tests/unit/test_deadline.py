@@ -1,5 +1,7 @@
 """A deadline is a point in time: it has passed, or it has not."""
 
+import time
+
 import pytest
 
 from replicator.deadline import Deadline
@@ -26,6 +28,10 @@ def test_what_remains_shrinks_as_time_goes_by_and_becomes_negative(clock):
     assert deadline.remaining == 6
     clock.now += 7
     assert deadline.remaining == -1
+
+
+def test_its_clock_is_one_that_nobody_sets():
+    assert Deadline.after(60).clock is time.monotonic
 
 
 def test_before_the_deadline_a_check_passes(clock):

@@ -403,7 +403,9 @@ def test_a_part_that_was_damaged_on_its_way_is_refused(server, destination):
 @pytest.mark.parametrize("status", [503, 401])
 def test_a_body_of_any_size_is_sent_again_as_it_was(server, monkeypatch, size, status):
     """With a new token after a 401."""
-    monkeypatch.setattr(gcs_requests, "RETRY", gcs_requests.RETRY.with_timeout(30))  # 2 MiB take a busy machine its time
+    monkeypatch.setattr(
+        gcs_requests, "RETRY", gcs_requests.RETRY.with_timeout(30)
+    )  # 2 MiB take a busy machine its time
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
     credentials = _Token()
     destination = GcsDestination(connect(credentials, pool_size=1))

@@ -175,8 +175,19 @@ def test_no_more_are_looked_at_than_wanted_and_the_end_says_so(desk):
     code, out, err = desk("list", "--limit", "120")
     assert (code, out.count("\nblocked ") + out.count("\nmended ")) == (0, 119)
     assert err == "120 messages looked at, 120 listed. There may be more: --limit.\n"
+    assert desk("list", "--limit", "120", "--key", "none")[2].startswith("120 messages looked at, 0 listed.")
     assert len(desk.documents("list")) == 250
     assert len(desk.left) == 250
+
+
+def test_a_thousand_are_looked_at_where_nobody_says_otherwise_and_a_hundred_at_a_time(desk, monkeypatch):
+    asked: list[int] = []
+    pull = desk.queue.pull
+    monkeypatch.setattr(desk.queue, "pull", lambda most: asked.append(most) or pull(most))
+    for number in range(1001):
+        desk.event(f"k{number}")
+    assert desk("list")[2] == "1000 messages looked at, 1000 listed. There may be more: --limit.\n"
+    assert max(asked) == 100
 
 
 # --- Selection --------------------------------------------------------------------------------------------------------
@@ -310,8 +321,9 @@ def test_a_replayed_message_begins_to_count_its_failed_deliveries_anew(desk):
 # --- discard ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("way", [(), ("--json",), ("--quiet",)])
 @pytest.mark.parametrize(("answer", "code", "left"), [(True, 0, ["m1", "m2"]), (False, 1, ["m1", "m2", "m3"])])
-def test_a_discard_shows_what_it_is_about_and_asks_first(three, monkeypatch, answer, code, left):
+def test_a_discard_shows_what_it_is_about_and_asks_first(three, monkeypatch, answer, code, left, way):
     asked: list[str] = []
 
     def confirm(question: str, err: bool) -> bool:
@@ -321,9 +333,9 @@ def test_a_discard_shows_what_it_is_about_and_asks_first(three, monkeypatch, ans
 
     monkeypatch.setattr("click.confirm", confirm)
     monkeypatch.setattr("sys.stdin", Keyboard())
-    found, out, _ = three("discard", "--reason", "event_malformed")
+    found, out, _ = three("discard", "--reason", "event_malformed", *way)
     assert (found, asked, three.left) == (code, ["Discard 1 message for good?"], left)
-    assert "body: not json" in out
+    assert ("body: not json" in out) is (way == ())
 
 
 def test_nobody_is_asked_where_there_is_nothing_or_yes_was_said(three, monkeypatch):
