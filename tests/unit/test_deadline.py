@@ -7,13 +7,7 @@ import pytest
 from replicator.deadline import Deadline
 from replicator.errors import Transient
 from replicator.reasons import Reason
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.fakes import Clock
 
 
 @pytest.fixture
@@ -24,9 +18,9 @@ def clock():
 def test_what_remains_shrinks_as_time_goes_by_and_becomes_negative(clock):
     deadline = Deadline.after(10, clock)
     assert deadline.remaining == 10
-    clock.now += 4
+    clock.advance(4)
     assert deadline.remaining == 6
-    clock.now += 7
+    clock.advance(7)
     assert deadline.remaining == -1
 
 
@@ -36,14 +30,14 @@ def test_its_clock_is_one_that_nobody_sets():
 
 def test_before_the_deadline_a_check_passes(clock):
     deadline = Deadline.after(10, clock)
-    clock.now += 9.9
+    clock.advance(9.9)
     deadline.check()
 
 
 @pytest.mark.parametrize("late", [0, 0.1, 100])
 def test_from_the_deadline_on_a_check_fails(clock, late):
     deadline = Deadline.after(10, clock)
-    clock.now += 10 + late
+    clock.advance(10 + late)
     with pytest.raises(Transient) as passed:
         deadline.check()
     assert passed.value.reason is Reason.OUT_OF_TIME

@@ -10,13 +10,7 @@ from replicator.deadline import Deadline
 from replicator.ending import Ending
 from replicator.errors import Transient
 from replicator.reasons import Reason
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.fakes import Clock
 
 
 def test_until_it_is_announced_deadlines_are_their_own():
@@ -34,7 +28,7 @@ def test_once_it_is_announced_every_deadline_ends_with_it_also_those_under_way()
     assert before.remaining == Deadline.after(480, clock, ending).remaining == 5
     assert before.earlier(3).remaining == 2
     assert short.remaining == 2
-    clock.now += 5
+    clock.advance(5)
     with pytest.raises(Transient) as caught:
         before.check()
     assert caught.value.reason is Reason.STOPPING
@@ -47,7 +41,7 @@ def test_announcing_it_again_gives_no_more_time():
     clock = Clock()
     ending = Ending(finishing=5, clock=clock)
     ending.announce()
-    clock.now += 4
+    clock.advance(4)
     ending.announce()
     assert Deadline.after(480, clock, ending).remaining == 1
 
