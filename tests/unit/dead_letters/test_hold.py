@@ -1,5 +1,6 @@
 """Holding dead letters: nothing is shown twice, and what is not acknowledged is given back, however it ends."""
 
+import inspect
 import threading
 
 import pytest
@@ -105,6 +106,15 @@ def test_known_messages_that_come_again_do_not_end_the_look(queue):
         assert ids(hold.pull(2)) == ["m3"]
 
 
+def test_a_pull_of_fewer_than_asked_for_that_are_all_known_does_not_end_the_look(queue):
+    pull = queue.pull
+    with Hold(queue, NEVER) as hold:
+        assert ids(hold.pull(2)) == ["m1", "m2"]
+        queue.clock.advance(LEASE)  # nobody extended
+        queue.pull = lambda most: pull(1)
+        assert ids(hold.pull(3)) == ["m3"]
+
+
 def test_a_queue_that_gives_nothing_but_known_messages_is_not_pulled_for_ever(queue):
     pulls: list[str] = []
     with Hold(queue, NEVER) as hold:
@@ -153,6 +163,10 @@ def test_a_subscription_with_a_short_deadline_of_its_own_is_extended_at_once(que
     with Hold(queue, NEVER) as hold:
         hold.pull(3)
         assert calls == ["pull", "extend"]
+
+
+def test_leases_are_extended_often_enough_that_one_failure_loses_none():
+    assert inspect.signature(Hold).parameters["interval"].default <= LEASE / 2
 
 
 def test_leases_are_extended_while_somebody_thinks_even_if_that_fails_now_and_then(queue):
