@@ -2,6 +2,7 @@
 
 import os
 import socket
+from types import SimpleNamespace
 from unittest.mock import patch
 
 import pytest
@@ -18,7 +19,7 @@ SECRET = "the text of an error"
 
 
 class FakeClient:
-    """Pub/Sub's client; every request raises `error`, if there is one."""
+    """Pub/Sub's client, which has no messages; every request raises `error`, if there is one."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
@@ -28,6 +29,7 @@ class FakeClient:
         self.requests.append(request)
         if self.error:
             raise self.error
+        return SimpleNamespace(received_messages=[])
 
     pull = modify_ack_deadline = acknowledge = _request
 
@@ -90,6 +92,9 @@ def test_many_handles_go_in_requests_that_pubsub_takes(work):
 def test_every_request_has_an_end():
     client = FakeClient()
     queue = PubsubDeadLetters(client, SUBSCRIPTION)
+    assert queue.pull(1) == ()
     for work in (queue.extend, queue.release, queue.acknowledge):
         work(["h"])
-    assert all(request["timeout"] == pubsub_dead_letters.TIMEOUT for request in client.requests)
+    timeouts = [request["timeout"] for request in client.requests]
+    assert timeouts == [pubsub_dead_letters.WAIT, *[pubsub_dead_letters.TIMEOUT] * 3]
+    assert {request["retry"].timeout for request in client.requests} == {pubsub_dead_letters.TIMEOUT}
