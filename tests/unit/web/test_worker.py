@@ -1,18 +1,22 @@
-"""What gunicorn would say of itself, and for how long it would wait. Over a real gunicorn: tests/proof/hostile."""
+"""What gunicorn would say of itself, and for how long it would wait. Over a real gunicorn:
+tests/proof/test_hostile_http.py."""
 
 import json
 import logging
 import socket
+import threading
 import time
 
 import pytest
 from gunicorn.config import Config
 from gunicorn.http import errors
+from gunicorn.workers.gthread import TConn
 
 from replicator.web import worker
 from replicator.web.worker import Worker
 
 SECRET = "do-not-show-this"
+SECONDS = 10
 
 
 @pytest.fixture
@@ -106,3 +110,51 @@ def test_a_peer_that_sends_byte_by_byte_does_not_get_more_time_for_it(monkeypatc
     reader.begin()
     peers.sendall(b"b")
     assert reader.chunk() == b"b", "the next request has its own time"
+
+
+@pytest.fixture
+def conn(monkeypatch, pair, threads):
+    """A connection that was accepted, and answered with what is asked for, while nobody has much patience."""
+    monkeypatch.setattr(worker, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(threads.log, "access", lambda *given: None, raising=False)
+    threads.alive = True
+    threads.wsgi = lambda environ, start: (start("200 OK", [("Content-Length", "2")]), [b"ok"])[1]
+    return TConn(threads.cfg, pair[0], ("127.0.0.1", 1), ("127.0.0.1", 2))
+
+
+def handled(threads, conn) -> object:
+    """What `Worker.handle` returns; after `SECONDS` the connection is taken from it, and it took too long."""
+    taken = threading.Timer(SECONDS, conn.sock.shutdown, [socket.SHUT_RDWR])
+    taken.start()
+    started = time.monotonic()
+    try:
+        return threads.handle(conn)
+    finally:
+        taken.cancel()
+        assert time.monotonic() - started < SECONDS
+
+
+def test_half_a_request_is_waited_for_only_so_long(threads, pair, conn):
+    pair[1].sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
+    assert handled(threads, conn) is False
+    assert isinstance(conn.parser.unreader, worker._Impatient)
+
+
+def test_each_request_of_a_connection_has_its_own_time(monkeypatch, threads, pair, conn):
+    monkeypatch.setattr(worker, "PATIENCE_SECONDS", 60)
+    for _ in range(2):
+        pair[1].sendall(b"GET / HTTP/1.1\r\n")
+        rest = threading.Timer(0.05, pair[1].sendall, [b"Host: x\r\n\r\n"])
+        rest.start()
+        assert handled(threads, conn) is True
+        rest.join()
+        assert pair[1].recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
+        conn.parser.unreader._until = 0.0  # its time is over
+
+
+def test_an_answer_that_is_not_read_is_not_sent_for_ever(threads, pair, conn, caplog):
+    size = 16 * 1024**2
+    threads.wsgi = lambda environ, start: (start("200 OK", [("Content-Length", str(size))]), [bytes(size)])[1]
+    pair[1].sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert handled(threads, conn) is False
+    assert not caplog.records
