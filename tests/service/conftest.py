@@ -91,18 +91,20 @@ def serving(
     client.create_bucket(Bucket=SOURCE)
     one_rule = RuleSet((Rule("default", frozenset({SOURCE, "missing-bucket"}), REPLICA, deletes, **rule),))
     rules = rules or one_rule
-    with cloud_storage(REPLICA) as storage:
-        source = s3_source(source_url or s3_url, tag_filtered=rules.tag_filtered_buckets)
-        destination = gcs_destination(storage.url)
-        memory, workers = memory or Memory(128 * 1024**2), ThreadPoolExecutor(16)
-        transfer = Transfer(source, destination, 256 * 1024, memory=memory, workers=workers)
-        reconciler = Reconciler(source, destination, transfer, rules)
-        engine = Engine(rules, reconciler, RetryPolicy(3, 0.01, 1.0), deadline_seconds)
-        with listening(ReplicateDoors(lambda: engine, (lambda: publisher) if publisher else None)) as url:
-            yield Service(url, client, storage)
-    for found in client.list_objects_v2(Bucket=SOURCE).get("Contents", ()):
-        client.delete_object(Bucket=SOURCE, Key=found["Key"])
-    client.delete_bucket(Bucket=SOURCE)
+    try:
+        with cloud_storage(REPLICA) as storage:
+            source = s3_source(source_url or s3_url, tag_filtered=rules.tag_filtered_buckets)
+            destination = gcs_destination(storage.url)
+            memory, workers = memory or Memory(128 * 1024**2), ThreadPoolExecutor(16)
+            transfer = Transfer(source, destination, 256 * 1024, memory=memory, workers=workers)
+            reconciler = Reconciler(source, destination, transfer, rules)
+            engine = Engine(rules, reconciler, RetryPolicy(3, 0.01, 1.0), deadline_seconds)
+            with listening(ReplicateDoors(lambda: engine, (lambda: publisher) if publisher else None)) as url:
+                yield Service(url, client, storage)
+    finally:
+        for found in client.list_objects_v2(Bucket=SOURCE).get("Contents", ()):
+            client.delete_object(Bucket=SOURCE, Key=found["Key"])
+        client.delete_bucket(Bucket=SOURCE)
 
 
 @pytest.fixture
