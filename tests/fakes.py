@@ -357,7 +357,7 @@ class InMemoryTopic:
 class InMemoryDeadLetters:
     """The dead letters of a subscription. `on_call` runs before each call, with its name, and may raise.
 
-    Each time that a message is pulled it has another handle. `messages` has the ids of those that are not acknowledged.
+    Each time that a message is pulled it has another handle. `letters` has those not acknowledged, by their ids.
     """
 
     def __init__(self, clock: Callable[[], float] | None = None) -> None:
