@@ -122,15 +122,52 @@ def test_what_could_not_be_looked_at_names_the_missing_permission():
     assert "s3:GetBucketNotification is missing to whoever runs this" in judged(facts)[Check.SOURCE_EVENTS].detail
 
 
+def test_what_could_not_be_looked_at_for_another_reason_says_it():
+    facts = replace(SOUND, notifications=Unread("S3 answers X"))
+    assert "could not be looked at: S3 answers X." in judged(facts)[Check.SOURCE_EVENTS].detail
+
+
 @pytest.mark.parametrize(
     ("arn", "kind", "name"),
     [(USER, "user", "reader"), (ROLE, "role", "reader-role"), (USER.replace("readers/", ""), "user", "reader")],
 )
 def test_the_grant_is_a_policy_of_whom_aws_sees(arn, kind, name):
-    words = shlex.split(grant_reading(arn, "bucket", KEY))
+    command = grant_reading(arn, "bucket", KEY)
+    words = shlex.split(command)
     assert words[:5] == ["aws", "iam", f"put-{kind}-policy", f"--{kind}-name", name]
-    statements = json.loads(words[words.index("--policy-document") + 1])["Statement"]
-    assert [statement["Resource"] for statement in statements] == ["arn:aws:s3:::bucket/*", "arn:aws:s3:::bucket", KEY]
+    assert words[words.index("--policy-name") + 1] == "replicator-reads-bucket"
+    assert granted(command) == GRANTED | {"kms:Decrypt": KEY}
+
+
+GRANTED = {
+    "s3:GetObject": "arn:aws:s3:::bucket/*",
+    "s3:GetObjectVersion": "arn:aws:s3:::bucket/*",
+    "s3:GetObjectTagging": "arn:aws:s3:::bucket/*",
+    "s3:GetObjectVersionTagging": "arn:aws:s3:::bucket/*",
+    "s3:GetObjectAttributes": "arn:aws:s3:::bucket/*",
+    "s3:GetObjectVersionAttributes": "arn:aws:s3:::bucket/*",
+    "s3:ListBucket": "arn:aws:s3:::bucket",
+}
+
+
+def granted(command: str) -> dict[str, str]:
+    """What the command's policy allows, each on what."""
+    words, allowed = shlex.split(command), {}
+    for statement in json.loads(words[words.index("--policy-document") + 1])["Statement"]:
+        assert statement["Effect"] == "Allow"
+        actions = statement["Action"]
+        for action in [actions] if isinstance(actions, str) else actions:
+            allowed[action] = statement["Resource"]
+    return allowed
+
+
+def test_what_mends_a_missing_permission_grants_all_that_reading_takes():
+    for check, facts in [
+        (Check.SOURCE_READABLE, tried(read=DENIED)),
+        (Check.SOURCE_VERSIONS, tried(version_id="v", by_version=DENIED)),
+        (Check.SOURCE_LISTABLE, replace(SOUND, listed=DENIED)),
+    ]:
+        assert granted(judged(facts)[check].mend) == GRANTED
 
 
 def test_the_grant_is_made_in_the_partition_of_whom_aws_sees():
