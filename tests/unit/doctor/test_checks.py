@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from replicator.doctor import Check, Examination, Status, examine, worst
+from replicator.doctor import Check, Examination, Status, examination, examine, worst
 from replicator.doctor.finding import failed, ok, warning
 from replicator.doctor.regions import continent, far_apart, is_region
 from replicator.errors import Transient
@@ -128,8 +128,20 @@ def test_what_was_found_before_something_went_wrong_is_kept():
     ]
 
 
-def test_what_hangs_is_a_warning_after_its_time():
+def time_runs_after(monkeypatch, begun):
+    """However late threads start: the time of an examination begins when `begun` returns."""
+    in_time = examination._wait
+
+    def wait_for(all_found, seconds):
+        begun(all_found)
+        in_time(all_found, seconds)
+
+    monkeypatch.setattr(examination, "_wait", wait_for)
+
+
+def test_what_hangs_is_a_warning_after_its_time(monkeypatch):
     ended = threading.Event()
+    time_runs_after(monkeypatch, lambda all_found: wait(all_found[1:], 30))
     try:
         hanging = Examination(Check.CLOCK, "a", lambda: ended.wait() and [])
         quick = Examination(Check.CLOCK, "b", lambda: [ok(Check.CLOCK, "b", "x")])
@@ -141,11 +153,13 @@ def test_what_hangs_is_a_warning_after_its_time():
 
 
 @pytest.mark.parametrize("interrupted", [False, True])
-def test_what_has_something_to_clean_up_is_told_to_end_and_waited_for(interrupted):
+def test_what_has_something_to_clean_up_is_told_to_end_and_waited_for(interrupted, monkeypatch):
     """Cleaning up takes longer than it takes to notice a signal."""
-    ended, cleaned = threading.Event(), []
+    begun, ended, cleaned = threading.Event(), threading.Event(), []
+    time_runs_after(monkeypatch, lambda all_found: begun.wait(30))
 
     def carry_out():
+        begun.set()
         if interrupted:
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
         assert ended.wait(30)
@@ -188,10 +202,16 @@ def test_examinations_are_carried_out_side_by_side_and_told_in_order():
         ("sa-east-1", "southamerica-east1"),
         ("af-south-1", "africa-south1"),
         ("me-south-1", "me-west1"),
+        ("eu-central-1", "EUR4"),
+        ("ap-south-1", "IN"),
+        ("ap-northeast-1", "ASIA1"),
+        ("mx-central-1", "NAM4"),
+        ("mx-central-1", "northamerica-south1"),
+        ("il-central-1", "me-west1"),
     ],
 )
 def test_both_clouds_names_of_one_continent_are_near(aws, google):
-    assert continent(aws) is not None
+    assert continent(aws) == continent(google) is not None
     assert not far_apart(aws, google)
 
 
