@@ -20,8 +20,6 @@ from tests.proof.wire.world import INGEST_SECRET, Side, World
 from tests.service.envelopes import eventbridge
 
 CALLS = tuple(call for scenario in SCENARIOS for call in scenario.calls)
-NOT_STRUCK = "the fault did not happen"
-"""A complaint about the run and not about the service."""
 
 UNSAYABLE = (
     CANARY,
@@ -233,7 +231,7 @@ def run_cell(world: World, cell: Cell, usual: Result | None, key: str) -> Ended:
     run = _prepared(world, cell.scenario, key)
     strike = _arm(world, cell, key)
     answers = [run.deliver()]
-    run.require(strike.struck > 0, NOT_STRUCK)
+    run.require(strike.struck > 0, "the fault did not happen")
     reason = None
     if answers[0].status_code == 204:
         verdict = Verdict.REPAIRED
