@@ -45,6 +45,15 @@ RULE = Rule("cold", frozenset({"source"}), "replica", placement=Placement("NEARL
 UNIFORM = {"uniformBucketLevelAccess": {"enabled": True}}
 
 BROKEN = BucketSettings("US", "ARCHIVE", versioning=True, soft_delete=30 * 86_400, retention=1, uniform_access=False)
+BROKEN_BUCKET = {
+    "retentionPolicy": {"retentionPeriod": "1"},
+    "defaultEventBasedHold": True,
+    "softDeletePolicy": {"retentionDurationSeconds": "2592000"},
+    "versioning": {"enabled": True},
+    "storageClass": "ARCHIVE",
+    "autoclass": {"enabled": True},
+    "iamConfiguration": {"uniformBucketLevelAccess": {"enabled": False}},
+}
 UNUSED = SubscriptionFacts(PUSH, TOPIC, expires=1)
 GIVES_UP = replace(UNUSED, endpoint="https://x/", account="a@b", dead_letters=DeadLetterFacts(DEAD, 5), ack_deadline=9)
 PUSHES = {
@@ -123,6 +132,7 @@ def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
     ],
 )
 def test_a_bucket_s_setting_is_changed(terminal, check, settings, field, mended):
+    terminal.resource(BUCKET).update(BROKEN_BUCKET)
     terminal.carry_out(of_bucket(settings), check)
     assert terminal.resource(BUCKET).get(field) == mended
 
@@ -154,6 +164,7 @@ def test_the_rotation_is_set_up(terminal):
 
 
 def test_the_subscription_is_set_right(terminal):
+    terminal.cloud.add("pubsub", f"v1/{PUSH}", {"name": PUSH, "topic": TOPIC})
     terminal.carry_out(of_subscription(UNUSED), Check.PUSH_ENDPOINT)
     for check in (Check.ACK_DEADLINE, Check.RETRY_POLICY, Check.EXPIRATION, Check.DEAD_LETTER_POLICY):
         terminal.carry_out(of_subscription(UNUSED), check)
@@ -168,6 +179,7 @@ def test_the_subscription_is_set_right(terminal):
 
 
 def test_the_push_identity_is_set_right(terminal):
+    terminal.resource(f"pubsub/v1/{PUSH}")["pushConfig"] = {"pushEndpoint": PUSHES["pushEndpoint"]}
     endpoint = replace(UNUSED, endpoint="https://replicator-abc-ew.a.run.app/")
     terminal.carry_out(of_subscription(endpoint), Check.PUSH_IDENTITY)
     assert terminal.resource(f"pubsub/v1/{PUSH}")["pushConfig"] == PUSHES
