@@ -2,6 +2,7 @@
 
 from collections.abc import Container
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from threading import Event
 
 import pytest
@@ -10,7 +11,7 @@ from replicator.doctor import Check
 from replicator.doctor.canary import MAX_BYTES, Flight, canary_of
 from replicator.engine import Engine, RetryPolicy
 from replicator.errors import Permanent, Transient
-from replicator.model import SourceKey
+from replicator.model import Receipt, SourceKey
 from replicator.reasons import Reason
 from replicator.reconcile import Reconciler
 from replicator.rules import Deletes, Filter, Rule, RuleSet
@@ -37,11 +38,12 @@ class World:
     source: InMemorySource = field(default_factory=lambda: InMemorySource("source"))
     destination: InMemoryDestination = field(default_factory=lambda: InMemoryDestination({"replica"}))
     deleted: list[str | None] = field(default_factory=list)
+    order: list[str] = field(default_factory=list)
 
     def put(self, key, data, tags):
         if self.refuses and not self.refuses_after_all:
             raise self.refuses
-        self.source.put(key, data)
+        self.source.put(key, data, tags=dict(tags))
         if self.refuses:
             raise self.refuses
         return "v1" if self.versions else None
@@ -50,6 +52,7 @@ class World:
         if version in self.keeps:
             raise Permanent(Reason.SOURCE_ACCESS_DENIED)
         self.deleted.append(version)
+        self.order.append("source")
         if version is None:
             self.source.delete(key)
         return "marker" if self.versions and version is None else None
@@ -89,6 +92,32 @@ def test_a_canary_flies_through_and_leaves_nothing(rule, versions):
     assert "after 0.5 s" in found[Check.CANARY_REPLICATED].detail
     assert world.is_clean()
     assert world.deleted == ([None, "v1", "marker"] if versions else [None])
+
+
+def test_a_canary_has_the_tags_that_its_rule_asks_for():
+    world = World(replace(RULE, filter=Filter(tags={"colour": "red", "a": "b c"})))
+    seen, sleep = [], world.sleep
+
+    def look_and_sleep(seconds):
+        seen.append(dict(world.source.stat(world.canary.key).tags))
+        sleep(seconds)
+
+    world.sleep = look_and_sleep
+    assert statuses(world.fly())[Check.CANARY_REPLICATED] == "ok"
+    assert seen == [{"colour": "red", "a": "b c"}]
+
+
+def test_the_source_is_cleaned_before_the_replica_so_that_nothing_is_replicated_anew():
+    world = World(versions=True)
+    delete = world.destination.delete
+
+    def delete_replica(found):
+        world.order.append("replica")
+        return delete(found)
+
+    world.destination.delete = delete_replica
+    world.fly()
+    assert world.order == ["source", "source", "source", "replica"]
 
 
 def test_a_path_that_is_down_is_told_in_time_and_the_canary_is_taken_away():
@@ -200,6 +229,35 @@ def test_the_canary_is_taken_away_also_when_looking_for_it_fails():
 
     world.destination.stat = stat
     assert statuses(world.fly())[Check.CANARY_REPLICATED] == "warning"
+    assert not world.source.objects
+
+
+def test_what_nobody_foresaw_leaves_the_source_empty():
+    world = World()
+
+    def stat(name):
+        raise KeyError
+
+    world.destination.stat = stat
+    with pytest.raises(KeyError):
+        world.fly()
+    assert not world.source.objects
+
+
+def test_an_object_with_a_receipt_for_another_key_is_no_replica_and_is_left_alone():
+    world = World(down=True)
+    world.canary = canary = canary_of(RULE, "source", RuleSet((RULE,)))
+    world.destination.put_foreign(canary.destination, b"of another")
+    receipt = Receipt(SourceKey("source", "another"), "e", None, datetime(2026, 1, 1, tzinfo=UTC), 10, "", "md5")
+    stored = world.destination.objects[canary.destination]
+    world.destination.objects[canary.destination] = replace(stored, state=replace(stored.state, receipt=receipt))
+    flight = Flight(world, world.destination, 10, world.ended, world.sleep, lambda: 0.0)
+    assert statuses({one.check: one for one in flight.fly(canary)}) == {
+        Check.CANARY_WRITTEN: "ok",
+        Check.CANARY_REPLICATED: "failed",
+        Check.CANARY_REMOVED: "ok",
+    }
+    assert world.destination.stat(canary.destination) is not None
     assert not world.source.objects
 
 
