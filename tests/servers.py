@@ -15,9 +15,16 @@ from replicator.adapters.gcs import GcsDestination
 from replicator.adapters.gcs import connect as connect_gcs
 from replicator.adapters.s3 import S3Source
 from replicator.adapters.s3 import connect as connect_s3
+from replicator.dev import environment
 from replicator.dev.cloud_storage import CloudStorageServer
 
 AWS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
+
+
+def forget_the_shell(monkeypatch) -> None:
+    """Leaves of the environment what a service may know of this machine."""
+    for name in os.environ.keys() - environment.inherited().keys():
+        monkeypatch.delenv(name)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from replicator import cli
 from replicator.dev import environment
 from replicator.dev.cloud_storage import Answer, CloudStorageServer, Fault
 from tests.pubsub_stand_in import PubsubStandIn, pubsub
-from tests.servers import cloud_storage, moto
+from tests.servers import cloud_storage, forget_the_shell, moto
 
 ROOT = Path(__file__).parents[2]
 SOURCE, REPLICA, REGION = "source-bucket", "replica-bucket", "eu-west-1"
@@ -104,8 +104,7 @@ class Deployment:
 def deployment(monkeypatch, tmp_path, capsys) -> Iterator[Deployment]:
     """S3 and IAM that ask for permissions, Cloud Storage, and a Pub/Sub that knows policies."""
     monkeypatch.setattr(S3Response, "get_bucket_notification", with_eventbridge(S3Response.get_bucket_notification))
-    for name in [name for name in __import__("os").environ if re.match("AWS_|GOOGLE_|GCP_|K_SERVICE", name)]:
-        monkeypatch.delenv(name)
+    forget_the_shell(monkeypatch)
     with emptied_moto() as url, cloud_storage() as storage, pubsub() as messages:
         owner = {"region_name": REGION, "endpoint_url": url, "aws_access_key_id": "o", "aws_secret_access_key": "o"}
         s3, iam = boto3.client("s3", **owner), boto3.client("iam", **owner)
@@ -400,6 +399,11 @@ def test_a_destination_bucket_that_is_missing_is_created_by_its_command(deployme
 def test_each_setting_of_the_subscription_is_seen_by_its_check_and_no_other(deployment, check, change, status):
     deployment.change_subscription(**change)
     assert deployment.amiss() == {check: status}
+
+
+def test_a_deadline_of_the_service_that_leaves_too_little_time_is_a_warning(deployment, monkeypatch):
+    monkeypatch.setenv("DEADLINE_SECONDS", "590")
+    assert deployment.amiss() == {"ack_deadline": "warning"}
 
 
 def test_the_audience_has_to_be_the_service_s(deployment, monkeypatch):

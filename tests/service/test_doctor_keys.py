@@ -12,7 +12,7 @@ from replicator import cli
 from tests.identity_servers import Sts, running
 from tests.pubsub_stand_in import pubsub
 from tests.secret_manager import accessed, instead_of_secret_manager
-from tests.servers import cloud_storage
+from tests.servers import cloud_storage, forget_the_shell
 
 SECRET = "projects/p/secrets/aws-keys"
 ROTATION = "projects/p/topics/secret-rotation"
@@ -69,6 +69,7 @@ def manager(monkeypatch) -> SecretManager:
 
 @pytest.fixture
 def sts(monkeypatch, tmp_path):
+    forget_the_shell(monkeypatch)
     with running(Identities) as server, cloud_storage("replica") as storage, pubsub() as messages:
         for name, value in {
             "AWS_ENDPOINT_URL_STS": server.url,
