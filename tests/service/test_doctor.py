@@ -483,6 +483,15 @@ def test_as_a_process_it_prints_what_is_wrong_and_what_mends_it_without_colour(d
     ]
 
 
+def test_as_the_service_which_may_not_see_the_subscription_it_counts_as_the_document_shows(deployment):
+    deployment.pubsub.denied.add("GetSubscription")
+    deployment.s3.put_bucket_notification_configuration(Bucket=SOURCE, NotificationConfiguration={})
+    code, found = deployment.run()
+    statuses = [finding["status"] for finding in found.values()]
+    counts = ", ".join(f"{statuses.count(status)} {status}" for status in ("ok", "warning", "failed"))
+    assert (code, f"\n{counts}\n```" in (ROOT / "docs/doctor.md").read_text()) == (5, True)
+
+
 def test_without_a_configuration_it_does_not_run(deployment):
     done = process(deployment, "--json", SOURCE_S3_BUCKETS="")
     assert (done.returncode, done.stdout) == (2, "")

@@ -1,6 +1,5 @@
 """What the doctor asks of whom, and what it tells the judgements: by the rules, and by nothing else."""
 
-import os
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -11,10 +10,10 @@ from replicator.adapters.inspection import gcs as gcs_inspection
 from replicator.adapters.inspection import s3 as s3_inspection
 from replicator.bootstrap import doctor as doctor_module
 from replicator.bootstrap.doctor import Doctor, Visit
-from replicator.dev import environment
 from replicator.doctor.deployment import Deployment
 from replicator.doctor.facts import DestinationFacts, SourceFacts
 from replicator.rules import SourceAccess
+from tests.servers import forget_the_shell
 
 DEPLOYMENT = Deployment("p", "europe-west1")
 SECRET = "projects/p/secrets/media"
@@ -53,8 +52,7 @@ class Asked:
 def asked(monkeypatch, tmp_path) -> Asked:
     """The doctor's visit under these rules, with adapters that find nothing and judgements that say nothing."""
     asked = Asked()
-    for name in [name for name in os.environ if name not in environment.inherited()]:
-        monkeypatch.delenv(name)
+    forget_the_shell(monkeypatch)
     variables = {"REPLICATION_RULES": RULES, "DEADLINE_SECONDS": "77", "AWS_REGION": "eu-west-1"}
     for name, value in {**variables, "STORAGE_EMULATOR_HOST": "http://127.0.0.1:1"}.items():
         monkeypatch.setenv(name, value)
